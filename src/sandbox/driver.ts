@@ -8,64 +8,64 @@
  * Does not: decide who gets which sandbox (pool), what may be reached from it (egress), or what a request means.
  */
 
-import type { Duplex } from 'node:stream';
-import type { RuntimeJob } from '../protocol/job.ts';
+import type { Duplex } from 'node:stream'
+import type { RuntimeJob } from '../protocol/job.ts'
 
 /** What a sandbox is forked from: nothing warm, or a warm interpreter that never ran tenant code. */
-export type RuntimeName = 'bare' | 'python' | 'node';
+export type RuntimeName = 'bare' | 'python' | 'node'
 
 /** `egress`: connections leave through the channel of `Sandbox.egress`. `none`: only the sandbox's own loopback. */
-export type NetworkKind = 'none' | 'egress';
+export type NetworkKind = 'none' | 'egress'
 
 export interface Limits {
-  readonly memoryBytes: number;
+  readonly memoryBytes: number
   /** Thousandths of a core. */
-  readonly cpuMillis: number;
-  readonly pids: number;
-  readonly diskBytes: number;
-  readonly inodes: number;
-  readonly readBps?: number;
-  readonly writeBps?: number;
-  readonly readIops?: number;
-  readonly writeIops?: number;
+  readonly cpuMillis: number
+  readonly pids: number
+  readonly diskBytes: number
+  readonly inodes: number
+  readonly readBps?: number
+  readonly writeBps?: number
+  readonly readIops?: number
+  readonly writeIops?: number
 }
 
 export interface SandboxSpec {
-  readonly runtime: RuntimeName;
+  readonly runtime: RuntimeName
   /** Content hashes of read-only layers above the base, lowest first. */
-  readonly layers: readonly string[];
-  readonly limits: Limits;
-  readonly network: NetworkKind;
+  readonly layers: readonly string[]
+  readonly limits: Limits
+  readonly network: NetworkKind
   /** A time namespace of its own, so that its clocks can be set after a sleep. */
-  readonly timeNamespace?: boolean;
+  readonly timeNamespace?: boolean
 }
 
 /** Whether the driver works on this machine, and if not, what stands in the way and what would mend it. */
 export type Availability =
   | { readonly available: true; readonly facts: Readonly<Record<string, string>> }
-  | { readonly available: false; readonly reason: string; readonly remedy: string };
+  | { readonly available: false; readonly reason: string; readonly remedy: string }
 
 export interface Driver {
-  readonly name: string;
+  readonly name: string
   /** Never throws for a machine that cannot do it; that is the answer. */
-  availability(): Promise<Availability>;
+  availability(): Promise<Availability>
   /**
    * A booted sandbox, ready for `exec`. Fails with `sandbox_unavailable` or `sandbox_start_failed`. When the signal aborts, a
    * sandbox that comes to life later is destroyed and never handed out.
    */
-  create(spec: SandboxSpec, signal?: AbortSignal): Promise<Sandbox>;
+  create(spec: SandboxSpec, signal?: AbortSignal): Promise<Sandbox>
   /** Sandboxes alive or being made or unmade. */
-  count(): number;
+  count(): number
   /** Ends every sandbox and waits until nothing of them is left. Idempotent. */
-  close(): Promise<void>;
+  close(): Promise<void>
 }
 
 /** How long each step of making a sandbox took, microseconds since the order arrived. */
 export interface StartPhases {
-  readonly cloneUs: number;
-  readonly attachUs: number;
-  readonly mountUs: number;
-  readonly readyUs: number;
+  readonly cloneUs: number
+  readonly attachUs: number
+  readonly mountUs: number
+  readonly readyUs: number
 }
 
 /** Why a sandbox is no more. */
@@ -75,60 +75,60 @@ export type EndCause =
   | 'oom' /* its first process was killed for memory */
   | 'protocol_error' /* it broke the protocol */
   | 'unresponsive' /* it let a deadline of the protocol pass */
-  | 'launcher_lost'; /* the launcher died, and every sandbox with it */
+  | 'launcher_lost' /* the launcher died, and every sandbox with it */
 
 export interface EndReason {
-  readonly cause: EndCause;
+  readonly cause: EndCause
   /** For operators: what was seen. */
-  readonly detail: string;
+  readonly detail: string
 }
 
 /** Read from the kernel, never told by the sandbox. */
 export interface Usage {
-  readonly cpuUs: number;
-  readonly memoryBytes: number;
-  readonly peakMemoryBytes: number;
-  readonly oomKills: number;
-  readonly pids: number;
+  readonly cpuUs: number
+  readonly memoryBytes: number
+  readonly peakMemoryBytes: number
+  readonly oomKills: number
+  readonly pids: number
 }
 
 export interface TerminalSize {
-  readonly cols: number;
-  readonly rows: number;
+  readonly cols: number
+  readonly rows: number
 }
 
 interface ExecCommon {
   /** False: the program reads end-of-file at once. */
-  readonly stdin: boolean;
+  readonly stdin: boolean
   /** A terminal instead of pipes: everything comes out as stdout. */
-  readonly pty?: TerminalSize;
+  readonly pty?: TerminalSize
 }
 
 export interface ExecArgv extends ExecCommon {
-  readonly kind: 'argv';
-  readonly argv: readonly string[];
-  readonly env: Readonly<Record<string, string>>;
-  readonly cwd: string;
+  readonly kind: 'argv'
+  readonly argv: readonly string[]
+  readonly env: Readonly<Record<string, string>>
+  readonly cwd: string
 }
 
 /** Source code for the warm interpreter of a `python` or `node` sandbox. */
 export interface ExecJob extends ExecCommon {
-  readonly kind: 'job';
-  readonly job: RuntimeJob;
+  readonly kind: 'job'
+  readonly job: RuntimeJob
   /** The interpreter clones a child for it and stays for the next job (after `reset`); otherwise it becomes the program. */
-  readonly keep: boolean;
+  readonly keep: boolean
 }
 
-export type ExecSpec = ExecArgv | ExecJob;
+export type ExecSpec = ExecArgv | ExecJob
 
 /** As the kernel reported it: exactly one of the two is not null. */
 export interface ExitStatus {
-  readonly code: number | null;
+  readonly code: number | null
   /** `SIGKILL` and the like. */
-  readonly signal: string | null;
+  readonly signal: string | null
 }
 
-export type OutputListener = (stream: 'stdout' | 'stderr', chunk: Buffer) => void;
+export type OutputListener = (stream: 'stdout' | 'stderr', chunk: Buffer) => void
 
 /**
  * One program in a sandbox. Signals reach its process group. Whatever it leaves running lives until `Sandbox.reset` or
@@ -139,90 +139,90 @@ export interface Process {
    * Who takes the output, chunk by chunk, in the order of each stream. Set it in the turn `exec` returned; what comes before
    * is kept (at most one window of 256 KiB). The chunks are the listener's own.
    */
-  onOutput(listener: OutputListener): void;
+  onOutput(listener: OutputListener): void
   /** No more credit: at most one window (256 KiB) still arrives, then the program blocks on its next write. */
-  pause(): void;
-  resume(): void;
+  pause(): void
+  resume(): void
   /** Resolves when the chunk has been passed on within the window; resolves too when the program no longer reads. */
-  writeStdin(chunk: Uint8Array): Promise<void>;
-  endStdin(): void;
-  resize(size: TerminalSize): void;
+  writeStdin(chunk: Uint8Array): Promise<void>
+  endStdin(): void
+  resize(size: TerminalSize): void
   /** A name as in `SIGTERM`. */
-  signal(name: NodeJS.Signals): void;
+  signal(name: NodeJS.Signals): void
   /**
    * All output was delivered before it resolves. Rejects with `exec_failed` when the program could not be started, with
    * `sandbox_ended` when the sandbox ended first, with the signal's reason when `exec`'s signal aborted.
    */
-  readonly exited: Promise<ExitStatus>;
+  readonly exited: Promise<ExitStatus>
   /** When the program was started, on the monotonic clock (`performance.now`); undefined until then. */
-  readonly startedAtMs: number | undefined;
+  readonly startedAtMs: number | undefined
   /** SIGKILL to the group. `exited` resolves with what the kernel then reports. */
-  kill(): void;
+  kill(): void
 }
 
 export interface FileEntry {
   /** Relative paths are under /workspace; folders on the way are made. */
-  readonly path: string;
-  readonly mode: number;
-  readonly content: Uint8Array;
+  readonly path: string
+  readonly mode: number
+  readonly content: Uint8Array
 }
 
 /** `content` is null when there is no such file. A folder comes as the files in it. */
 export interface FileResult {
-  readonly path: string;
-  readonly mode: number;
-  readonly content: Buffer | null;
+  readonly path: string
+  readonly mode: number
+  readonly content: Buffer | null
 }
 
 /** A connection the sandbox asks for; the host decides. */
 export interface EgressConnection {
-  readonly address: string;
-  readonly family: 4 | 6;
-  readonly port: number;
+  readonly address: string
+  readonly family: 4 | 6
+  readonly port: number
   /** Its bytes. Called at most once. */
-  accept(): Duplex;
+  accept(): Duplex
   /** The program sees a reset connection. Refused too when nobody accepts within 60 s. */
-  refuse(): void;
+  refuse(): void
 }
 
 /** What leaves a sandbox of network kind `egress`. Both listeners are set in the turn `egress` returned. */
 export interface EgressChannel {
-  onConnection(listener: (connection: EgressConnection) => void): void;
+  onConnection(listener: (connection: EgressConnection) => void): void
   /** A DNS question as one datagram; `reply` answers it, at most once. */
-  onDns(listener: (question: Buffer, reply: (answer: Uint8Array) => void) => void): void;
+  onDns(listener: (question: Buffer, reply: (answer: Uint8Array) => void) => void): void
   /** No more of either; existing connections go on. */
-  close(): void;
-  readonly closed: Promise<void>;
+  close(): void
+  readonly closed: Promise<void>
 }
 
 export interface Sandbox {
-  readonly id: string;
-  readonly spec: SandboxSpec;
-  readonly startPhases: StartPhases;
+  readonly id: string
+  readonly spec: SandboxSpec
+  readonly startPhases: StartPhases
   /** Aborting the signal kills the program. */
-  exec(spec: ExecSpec, signal?: AbortSignal): Process;
+  exec(spec: ExecSpec, signal?: AbortSignal): Process
   /** As uid 1000 inside: reaches nothing the user's own code could not. Fails with `files_refused`. */
-  writeFiles(entries: Iterable<FileEntry>, signal?: AbortSignal): Promise<void>;
+  writeFiles(entries: Iterable<FileEntry>, signal?: AbortSignal): Promise<void>
   /** Fails with `files_too_large` beyond `limitBytes` in all. */
-  readFiles(paths: readonly string[], limitBytes: number, signal?: AbortSignal): Promise<FileResult[]>;
+  readFiles(paths: readonly string[], limitBytes: number, signal?: AbortSignal): Promise<FileResult[]>
   /** A connection to a port of the sandbox's loopback; the stream errors with `dial_failed` when nobody listens. */
-  dial(port: number, signal?: AbortSignal): Duplex;
+  dial(port: number, signal?: AbortSignal): Duplex
   /** One at a time, and only for network kind `egress`. */
-  egress(): EgressChannel;
+  egress(): EgressChannel
   /**
    * Kills every process of the user and empties what it could write. A sandbox whose reset fails has ended (with
    * `unresponsive` or `protocol_error`) before this rejects.
    */
-  reset(signal?: AbortSignal): Promise<void>;
-  limit(limits: Limits): Promise<void>;
+  reset(signal?: AbortSignal): Promise<void>
+  limit(limits: Limits): Promise<void>
   /** `reset` starts the counters of cpu and peak memory anew, after reading. */
-  usage(reset?: boolean): Promise<Usage>;
-  freeze(): Promise<void>;
-  thaw(): Promise<void>;
+  usage(reset?: boolean): Promise<Usage>
+  freeze(): Promise<void>
+  thaw(): Promise<void>
   /** Resolves when every process of it is dead and nothing is left, with the last counters. Idempotent. */
-  destroy(): Promise<Usage>;
+  destroy(): Promise<Usage>
   /** Resolves once, with the first cause; never rejects. */
-  readonly ended: Promise<EndReason>;
+  readonly ended: Promise<EndReason>
   /** The same, without waiting: undefined while it lives. */
-  readonly endReason: EndReason | undefined;
+  readonly endReason: EndReason | undefined
 }
