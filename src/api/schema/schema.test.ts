@@ -27,7 +27,7 @@ const schema = object({
 })
 
 function paths(value: unknown): string[] {
-  return problemsOf(schema, value).map(({ path, problem }) => `${path}: ${problem}`)
+  return problemsOf(schema, value).map(({ path, message }) => `${path}: ${message}`)
 }
 
 test('a value of the right shape has no problems', () => {
@@ -82,7 +82,7 @@ test('a rule beyond the shape runs only on values that have the shape', () => {
   const pair = where(object({ a: optional(boolean()), b: optional(boolean()) }), (value) =>
     value.a === value.b ? 'must differ' : undefined,
   )
-  assert.deepEqual(problemsOf(pair, { a: true, b: true }), [{ path: '', problem: 'must differ' }])
+  assert.deepEqual(problemsOf(pair, { a: true, b: true }), [{ path: '', message: 'must differ' }])
   assert.deepEqual(problemsOf(pair, { a: 1, b: 1 }).length, 2)
 })
 

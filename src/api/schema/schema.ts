@@ -8,15 +8,10 @@
  * TypeBox with its compiler + 27, Zod Mini + 13, Ajv + 17. This file costs less than half a MB.
  */
 
+import type { Problem } from '../../model/error-registry.ts'
 import { isObject, kindOf, member, nearest, unknownKey } from './words.ts'
 
 export type JsonSchema = { readonly [key: string]: unknown }
-
-export interface Problem {
-  /** As one would write it in JavaScript: `resources.memoryMb`, `files["a b.txt"].mode`; empty for the whole. */
-  readonly path: string
-  readonly problem: string
-}
 
 type Check = (value: unknown, path: string, problems: Problem[]) => void
 
@@ -49,8 +44,8 @@ export function conforms<T>(schema: Schema<T>, value: unknown, problems: Problem
   return problems.length === before
 }
 
-function add(problems: Problem[], path: string, problem: string): void {
-  if (problems.length < MOST_PROBLEMS) problems.push({ path, problem })
+function add(problems: Problem[], path: string, message: string): void {
+  if (problems.length < MOST_PROBLEMS) problems.push({ path, message })
 }
 
 export interface StringRules {
