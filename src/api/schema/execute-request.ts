@@ -26,7 +26,7 @@ function isBase64(text: string): boolean {
   const padding = text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0
   const digits = text.length - padding
   if (padding > 0 && text.length % 4 !== 0) return false
-  return digits % 4 !== 1 && Buffer.byteLength(Buffer.from(text, 'base64')) === Math.floor((digits * 3) / 4)
+  return digits % 4 !== 1 && Buffer.from(text, 'base64').length === Math.floor((digits * 3) / 4)
 }
 
 const path = where(
