@@ -1,0 +1,124 @@
+"""From zygote to a process that holds a job: forks, the socket to init, and the descriptors a job comes with."""
+
+import ctypes
+import json
+import os
+import signal
+import socket
+import struct
+
+LIBRARY = "/opt/cloche/libcloche-zygote.so"
+HEADER = struct.Struct("<II")
+PID = struct.Struct("<I")
+FLAG_PTY = 1
+FLAG_KEEP = 8
+JOB_MAX = 1 << 20
+STDIO = 3
+
+
+class Hooks(ctypes.Structure):
+    """`struct cloche_hooks` of native/zygote/zygote.h."""
+
+    _fields_ = [(name, ctypes.c_void_p) for name in ("before_fork", "after_fork_parent", "after_fork_child")]
+
+
+class Native:
+    """The zygote library. Calls keep the interpreter's lock, as a fork of the interpreter must."""
+
+    def __init__(self, path):
+        library = ctypes.PyDLL(path)
+        python = ctypes.pythonapi
+        self._hooks = Hooks(
+            *(
+                ctypes.cast(function, ctypes.c_void_p)
+                for function in (python.PyOS_BeforeFork, python.PyOS_AfterFork_Parent, python.PyOS_AfterFork_Child)
+            )
+        )
+        self._serve = library.cloche_zygote_serve
+        self._fork_keep = library.cloche_fork_keep
+        self._drop = library.cloche_drop_to_user
+        self._reseed_openssl = _openssl_function("RAND_poll")
+
+    def serve(self, control_fd):
+        return _checked(self._serve(control_fd, ctypes.byref(self._hooks)), "serve")
+
+    def fork_keep(self):
+        return _checked(self._fork_keep(ctypes.byref(self._hooks)), "fork")
+
+    def drop_to_user(self):
+        _checked(self._drop(), "drop privileges")
+
+    def reseed(self):
+        """Python's own generator reseeds itself after a fork; OpenSSL's notices a fork only by a changed pid, and two
+        sandboxes can give their processes the same one."""
+        if self._reseed_openssl is not None and self._reseed_openssl() != 1:
+            raise OSError("OpenSSL could not be reseeded")
+
+
+def _checked(result, what):
+    if result < 0:
+        raise OSError(-result, f"{what}: {os.strerror(-result)}")
+    return result
+
+
+def _openssl_function(name):
+    """From the OpenSSL that hashlib and ssl have loaded, if they have."""
+    with open("/proc/self/maps") as maps:
+        loaded = {line.split(maxsplit=5)[5].strip() for line in maps if "libcrypto.so" in line}
+    return getattr(ctypes.PyDLL(loaded.pop()), name) if loaded else None
+
+
+def load_native():
+    return Native(LIBRARY)
+
+
+class Job:
+    """A decoded job and the descriptors it runs on."""
+
+    def __init__(self, text, stdio, pty):
+        fields = json.loads(text)
+        self.code = fields.get("code")
+        self.file = fields.get("file")
+        self.args = fields.get("args") or []
+        self.env = fields.get("env") or {}
+        self.cwd = fields.get("cwd") or "/workspace"
+        self.rlimits = fields.get("rlimits") or []
+        self.stdio = stdio
+        self.pty = pty
+
+
+def next_job(native, control_fd):
+    """Serves forks as the zygote; returns in a process that has one job to run, its control socket closed."""
+    worker = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, fileno=native.serve(control_fd))
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    worker.sendall(b"R")
+    while True:
+        text, flags, stdio = _receive(worker)
+        child = native.fork_keep() if flags & FLAG_KEEP else 0
+        if child == 0:
+            worker.close()
+            return Job(text, stdio, bool(flags & FLAG_PTY))
+        for fd in stdio:
+            os.close(fd)
+        worker.sendall(PID.pack(child))
+
+
+def _receive(worker):
+    head, stdio, _, _ = socket.recv_fds(worker, HEADER.size, STDIO)
+    if not head:
+        os._exit(0)  # init has no more use for this worker
+    head += _read(worker, HEADER.size - len(head))
+    length, flags = HEADER.unpack(head)
+    if length > JOB_MAX or len(stdio) != STDIO:
+        raise ValueError(f"not a job: {length} bytes with {len(stdio)} descriptors")
+    return _read(worker, length), flags, stdio
+
+
+def _read(worker, length):
+    parts = bytearray()
+    while len(parts) < length:
+        part = worker.recv(length - len(parts))
+        if not part:
+            raise EOFError("the job ended early")
+        parts += part
+    return bytes(parts)
