@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import { type ApiKey, allows } from '../../model/api-key.ts'
-import type { Problem } from '../../model/error-registry.ts'
+import type { Problem } from '../../model/errors.ts'
 import { asClocheError, ClocheError, fail } from '../../model/errors.ts'
 import { RateLimiter } from '../../model/rate-limit.ts'
 import type { Clock } from '../../std/clock.ts'

@@ -1,4 +1,4 @@
-import type { Problem } from '../../model/error-registry.ts'
+import type { Problem } from '../../model/errors.ts'
 import type { Optional } from '../schema/schema.ts'
 import { member, unknownKey } from '../schema/words.ts'
 

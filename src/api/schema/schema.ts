@@ -8,7 +8,7 @@
  * TypeBox with its compiler + 27, Zod Mini + 13, Ajv + 17. This file costs less than half a MB.
  */
 
-import type { Problem } from '../../model/error-registry.ts'
+import type { Problem } from '../../model/errors.ts'
 import { isObject, kindOf, member, nearest, unknownKey } from './words.ts'
 
 export type JsonSchema = { readonly [key: string]: unknown }

@@ -1,4 +1,4 @@
-import type { Problem } from '../../model/error-registry.ts'
+import type { Problem } from '../../model/errors.ts'
 import { isObject, member } from './words.ts'
 
 /**
