@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -56,7 +57,11 @@ static void become(int control, const char *script, const int stdio[3], uint32_t
 	sigset_t none;
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	execl("/bin/sh", "sh", "-c", script, NULL);
+	/* A file rather than an argument: a job may be longer than an argument can be. */
+	int file = memfd_create("job", 0);
+	if (write(file, script, strlen(script)) != (ssize_t)strlen(script) || dup2(file, 9) < 0 || lseek(9, 0, SEEK_SET) < 0)
+		_exit(5);
+	execl("/bin/sh", "sh", "/proc/self/fd/9", NULL);
 	_exit(127);
 }
 

@@ -96,6 +96,9 @@ export class Wire {
   readonly socket: Socket
   /** Whether output is credited as it arrives. */
   crediting = true
+  /** Whether frames are kept; without it only their output is counted. */
+  keeping = true
+  output = 0
   closed = false
   #rest: Buffer = Buffer.alloc(0)
   #wake: () => void = () => {}
@@ -155,6 +158,13 @@ export class Wire {
     return Buffer.concat(this.frames.filter((each) => each.type === type).map((each) => each.payload))
   }
 
+  /** The bytes of a type so far, which are then forgotten. */
+  take(type: number): Buffer {
+    const bytes = this.bytesOf(type)
+    this.frames.splice(0, this.frames.length, ...this.frames.filter((each) => each.type !== type))
+    return bytes
+  }
+
   text(type: number = Type.stdout): string {
     return this.bytesOf(type).toString()
   }
@@ -181,11 +191,12 @@ export class Wire {
       const length = bytes.readUInt32LE(0)
       if (bytes.length < 5 + length) break
       const type = bytes[4] ?? 0
-      this.frames.push({ type, payload: Buffer.from(bytes.subarray(5, 5 + length)) })
+      if (this.keeping) this.frames.push({ type, payload: Buffer.from(bytes.subarray(5, 5 + length)) })
       if (type === Type.stdout || type === Type.stderr) output += length
       bytes = bytes.subarray(5 + length)
     }
     this.#rest = bytes
+    this.output += output
     if (this.crediting && output > 0) this.credit(output)
     this.#wake()
   }

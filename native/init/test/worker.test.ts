@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { mayRun, outcome, stage } from './stage.ts'
-import { Flag, Type } from './wire.ts'
+import { execFields, Flag, Type } from './wire.ts'
 
 test('the worker becomes the program of one job, and no job comes after it', { skip: mayRun }, async (t) => {
   const init = await stage(t, { worker: true })
@@ -24,7 +24,6 @@ test('a kept worker runs job after job, also those that came before it was ready
 test('a job may be as big as all fields together, and has its own input', { skip: mayRun }, async (t) => {
   const init = await stage(t, { worker: true })
   const wire = init.connect()
-  const { execFields } = await import('./wire.ts')
   const part = execFields({ job: '#'.repeat(60_000) })
   for (let i = 0; i < 17; i++) wire.send(Type.execPart, part)
   wire.send(Type.exec, execFields({ flags: Flag.runtime | Flag.stdin, job: '\ncat' }))
