@@ -114,12 +114,13 @@ static void emit_entry(const char *directory, const char *entry)
 	struct stat found;
 	if (lstat(path, &found) < 0)
 		return;
-	if (S_ISLNK(found.st_mode) && tree)
-		emit_link(path);
-	else if (S_ISLNK(found.st_mode) && stat(path, &found) == 0 && S_ISREG(found.st_mode))
-		emit_path(path, 0);
-	else if (S_ISDIR(found.st_mode) || S_ISREG(found.st_mode))
+	struct stat target;
+	if (S_ISDIR(found.st_mode) || S_ISREG(found.st_mode))
 		emit_path(path, O_NOFOLLOW);
+	else if (S_ISLNK(found.st_mode) && tree)
+		emit_link(path);
+	else if (S_ISLNK(found.st_mode) && stat(path, &target) == 0 && S_ISREG(target.st_mode))
+		emit_path(path, 0);
 }
 
 static void emit_directory(const char *path)
