@@ -91,16 +91,28 @@ static int sub(int parent, const char *id)
 
 /* ---- finding the hierarchies ---- */
 
+static struct {
+    char path[PATH_BYTES + 80];
+} parents[HIERARCHIES + 1];
+static int parent_count;
+
 static int open_parent(const char *mount_point)
 {
-    char path[PATH_BYTES + 80];
-    snprintf(path, sizeof path, "%s/%s", mount_point, options.cgroup);
+    char *path = parents[parent_count].path;
+    snprintf(path, sizeof parents->path, "%s/%s", mount_point, options.cgroup);
     if (mkdir(path, 0755) && errno != EEXIST)
         die("launcher: cannot make the control group %s: %s", path, strerror(errno));
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         die("launcher: %s: %s", path, strerror(errno));
+    parent_count++;
     return fd;
+}
+
+void cgroup_close(void)
+{
+    for (int i = 0; i < parent_count; i++)
+        rmdir(parents[i].path); /* fails, rightly, when something is left in it */
 }
 
 static bool has_word(const char *list, const char *word, char separator)
@@ -179,13 +191,13 @@ static void favour_moves(void)
         close(context);
 }
 
-void cgroup_open(void)
+void cgroup_open(const char *mount_table)
 {
     favour_moves();
     char line[1024];
-    FILE *mounts = fopen("/proc/self/mountinfo", "re");
+    FILE *mounts = fopen(mount_table, "re");
     if (!mounts)
-        die("launcher: /proc/self/mountinfo: %s", strerror(errno));
+        die("launcher: %s: %s", mount_table, strerror(errno));
     while (fgets(line, sizeof line, mounts))
         consider_mount(line);
     fclose(mounts);
@@ -253,20 +265,27 @@ static int limit_v2(int folder, const struct limits *limits)
     return limit_block_io(limits, folder, true);
 }
 
+/* The limit of memory with swap may never be below that of memory, so growing sets it first and shrinking last. */
+static int limit_v1_memory(int folder, uint64_t bytes)
+{
+    (void)put_number(folder, "memory.swappiness", 0);
+    if (!put_number(folder, "memory.limit_in_bytes", bytes))
+        return (void)put_number(folder, "memory.memsw.limit_in_bytes", bytes), 0;
+    if (errno != EINVAL || put_number(folder, "memory.memsw.limit_in_bytes", bytes))
+        return -1;
+    return put_number(folder, "memory.limit_in_bytes", bytes);
+}
+
 static int limit_v1(const char *id, const struct limits *limits)
 {
     int memory = sub(v1[MEMORY], id), cpu = sub(v1[CPU], id), pids = sub(v1[PIDS], id);
     int result = memory < 0 || cpu < 0 || pids < 0 ? -1 : 0;
-    result = result || put_number(memory, "memory.limit_in_bytes", limits->memory) ||
+    result = result || limit_v1_memory(memory, limits->memory) ||
              put_number(pids, "pids.max", limits->pids);
     if (!result && limits->cpu_millis)
         result = put_number(cpu, "cpu.cfs_quota_us", limits->cpu_millis * CPU_PERIOD_US / 1000);
     else if (!result)
         result = put(cpu, "cpu.cfs_quota_us", V1_UNLIMITED);
-    if (!result) {
-        (void)put_number(memory, "memory.memsw.limit_in_bytes", limits->memory);
-        (void)put_number(memory, "memory.swappiness", 0);
-    }
     int error = errno;
     close(memory);
     close(cpu);

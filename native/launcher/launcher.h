@@ -75,7 +75,8 @@ struct limits {
 struct counters {
     uint64_t cpu_us, memory, peak, oom_kills, pids, read_bytes, written_bytes;
 };
-void cgroup_open(void);
+void cgroup_open(const char *mount_table);
+void cgroup_close(void);
 uint32_t cgroup_v1_mask(void);
 bool cgroup_v2_limits(void);
 const char *cgroup_kind(void);

@@ -121,7 +121,7 @@ int main(int argc, char **argv)
     raise_descriptor_limit();
     mounts_private();
     own_run_folder();
-    cgroup_open();
+    cgroup_open("/proc/self/mountinfo");
     watch_children();
     wire_open(handle);
     loop_run();

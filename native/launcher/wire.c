@@ -24,6 +24,7 @@ static _Noreturn void leave(const char *why)
     if (why)
         say("launcher: %s", why);
     sandbox_kill_all();
+    cgroup_close();
     exit(why ? 1 : 0);
 }
 
