@@ -188,7 +188,7 @@ static void judge_arguments(struct program *p)
                 give_when_any_bit(p, judged[i].rule[r].value, judged[i].rule[r].verdict);
         }
         if (judged[i].call == __NR_socket) { /* netlink, but only to ask about routes and addresses */
-            emit(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 2, AF_NETLINK);
+            emit(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 3, AF_NETLINK);
             load(p, ARGUMENT(2));
             give_when_equal(p, 0, SECCOMP_RET_ALLOW);
             give(p, DENY(EAFNOSUPPORT));
