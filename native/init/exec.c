@@ -13,7 +13,7 @@
 #include "launch.h"
 #include "le.h"
 #include "processes.h"
-#include "stdio.h"
+#include "standard-streams.h"
 #include "stream.h"
 #include "text.h"
 #include "worker.h"

@@ -1,6 +1,6 @@
 /* The standard streams of a process: pipes or a terminal, created as the user so that /dev/stdout and its like can be opened again inside. */
-#ifndef CLOCHE_STDIO_H
-#define CLOCHE_STDIO_H
+#ifndef CLOCHE_STANDARD_STREAMS_H
+#define CLOCHE_STANDARD_STREAMS_H
 
 #include <stdbool.h>
 

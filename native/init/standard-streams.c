@@ -1,4 +1,4 @@
-#include "stdio.h"
+#include "standard-streams.h"
 
 #include <errno.h>
 #include <fcntl.h>
