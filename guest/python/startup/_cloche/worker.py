@@ -10,6 +10,7 @@ import struct
 LIBRARY = "/opt/cloche/libcloche-zygote.so"
 HEADER = struct.Struct("<II")
 PID = struct.Struct("<I")
+READY = b"R"
 FLAG_PTY = 1
 FLAG_KEEP = 8
 JOB_MAX = 1 << 20
@@ -91,7 +92,7 @@ def next_job(native, control_fd):
     """Serves forks as the zygote; returns in a process that has one job to run, its control socket closed."""
     worker = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, fileno=native.serve(control_fd))
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
-    worker.sendall(b"R")
+    worker.sendall(READY)
     while True:
         text, flags, stdio = _receive(worker)
         child = native.fork_keep() if flags & FLAG_KEEP else 0
@@ -100,7 +101,7 @@ def next_job(native, control_fd):
             return Job(text, stdio, bool(flags & FLAG_PTY))
         for fd in stdio:
             os.close(fd)
-        worker.sendall(PID.pack(child))
+        worker.sendall(PID.pack(child) + READY)
 
 
 def _receive(worker):
