@@ -23,12 +23,15 @@ export const MAX_EXEC_BYTES = 1 << 20
 
 const Tag = { arg: 1, env: 2, cwd: 3, flags: 5, windowSize: 7, job: 8 } as const
 const FIELD_HEAD_BYTES = 5
-const MAX_FIELD_BYTES = MAX_FRAME_PAYLOAD - FIELD_HEAD_BYTES
+export const MAX_FIELD_BYTES = MAX_FRAME_PAYLOAD - FIELD_HEAD_BYTES
 
 /** Why the fields cannot be sent; the caller turns it into an error of its own. */
 export class ExecFieldError extends Error {
   override readonly name = 'ExecFieldError'
 }
+
+/** They would be allowed if they were fewer bytes. */
+export class ExecTooLarge extends ExecFieldError {}
 
 /** EXEC_PART frames and the EXEC that runs them, as one buffer. A field never straddles two frames. */
 export function encodeExec(fields: ExecFields): Buffer {
@@ -36,9 +39,7 @@ export function encodeExec(fields: ExecFields): Buffer {
   let bytes = 0
   for (const part of parts) bytes += FIELD_HEAD_BYTES + part.bytes
   if (bytes > MAX_EXEC_BYTES) {
-    throw new ExecFieldError(
-      `arguments, environment and code take ${bytes} bytes, more than ${MAX_EXEC_BYTES}`,
-    )
+    throw new ExecTooLarge(`arguments, environment and code take ${bytes} bytes, more than ${MAX_EXEC_BYTES}`)
   }
   return pack(parts, bytes)
 }
@@ -109,7 +110,7 @@ function text(tag: number, value: string, what: string): Field {
   if (value.includes('\0')) throw new ExecFieldError(`${what} holds a NUL character`)
   const bytes = Buffer.byteLength(value, 'utf8')
   if (bytes > MAX_FIELD_BYTES)
-    throw new ExecFieldError(`${what} takes ${bytes} bytes, more than ${MAX_FIELD_BYTES}`)
+    throw new ExecTooLarge(`${what} takes ${bytes} bytes, more than ${MAX_FIELD_BYTES}`)
   return { tag, bytes, value }
 }
 

@@ -32,7 +32,7 @@ export interface Limits {
 
 export interface SandboxSpec {
   readonly runtime: RuntimeName
-  /** Content hashes of read-only layers above the base, lowest first. */
+  /** Content hash of a read-only layer above the base: none or one. */
   readonly layers: readonly string[]
   readonly limits: Limits
   readonly network: NetworkKind
@@ -136,8 +136,8 @@ export type OutputListener = (stream: 'stdout' | 'stderr', chunk: Buffer) => voi
  */
 export interface Process {
   /**
-   * Who takes the output, chunk by chunk, in the order of each stream. Set it in the turn `exec` returned; what comes before
-   * is kept (at most one window of 256 KiB). The chunks are the listener's own.
+   * Who takes the output, chunk by chunk, in the order of each stream. Set it in the turn `exec` returned: output that finds
+   * no listener is dropped. The chunks are the listener's own.
    */
   onOutput(listener: OutputListener): void
   /** No more credit: at most one window (256 KiB) still arrives, then the program blocks on its next write. */
@@ -150,8 +150,8 @@ export interface Process {
   /** A name as in `SIGTERM`. */
   signal(name: NodeJS.Signals): void
   /**
-   * All output was delivered before it resolves. Rejects with `exec_failed` when the program could not be started, with
-   * `sandbox_ended` when the sandbox ended first, with the signal's reason when `exec`'s signal aborted.
+   * All output was delivered before it resolves. Rejects with `program_not_started` when the program could not be started,
+   * with `sandbox_lost` or `protocol_violation` when the sandbox ended first, with the signal's reason when that aborted.
    */
   readonly exited: Promise<ExitStatus>
   /** When the program was started, on the monotonic clock (`performance.now`); undefined until then. */
@@ -201,11 +201,11 @@ export interface Sandbox {
   readonly startPhases: StartPhases
   /** Aborting the signal kills the program. */
   exec(spec: ExecSpec, signal?: AbortSignal): Process
-  /** As uid 1000 inside: reaches nothing the user's own code could not. Fails with `files_refused`. */
+  /** As uid 1000 inside: reaches nothing the user's own code could not. Fails with `files_refused`, also when the disk is full. */
   writeFiles(entries: Iterable<FileEntry>, signal?: AbortSignal): Promise<void>
-  /** Fails with `files_too_large` beyond `limitBytes` in all. */
+  /** Fails with `output_limit_exceeded` beyond `limitBytes` in all. */
   readFiles(paths: readonly string[], limitBytes: number, signal?: AbortSignal): Promise<FileResult[]>
-  /** A connection to a port of the sandbox's loopback; the stream errors with `dial_failed` when nobody listens. */
+  /** A connection to a port of the sandbox's loopback; the stream errors with `port_unreachable` when nobody listens. */
   dial(port: number, signal?: AbortSignal): Duplex
   /** One at a time, and only for network kind `egress`. */
   egress(): EgressChannel
