@@ -44,6 +44,8 @@ export interface CodeDetails {
   program_not_started: { readonly program: string; readonly reason: string }
   protocol_violation: { readonly what: string }
   output_limit_exceeded: { readonly what: string; readonly limitBytes: number }
+  files_refused: { readonly reason: string }
+  port_unreachable: { readonly target: string; readonly reason: string }
   network_policy_refused: { readonly target: string; readonly reason: string }
   queue_full: Retry & { readonly capacity: number }
   queue_timeout: Retry & { readonly waitedMs: number }
@@ -54,6 +56,7 @@ export interface CodeDetails {
   storage_full: None
   not_ready: Retry & { readonly reason: string }
   shutting_down: Retry
+  store_in_use: { readonly path: string }
   store_too_new: { readonly path: string; readonly found: number; readonly known: number }
   store_damaged: { readonly path: string; readonly reason: string }
   blob_damaged: { readonly hash: string }

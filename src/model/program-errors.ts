@@ -8,6 +8,8 @@ export const programErrors: Entries<
   | 'protocol_violation'
   | 'network_policy_refused'
   | 'output_limit_exceeded'
+  | 'files_refused'
+  | 'port_unreachable'
 > = {
   environment_build_failed: {
     status: 422,
@@ -53,5 +55,23 @@ export const programErrors: Entries<
     detail: ({ what, limitBytes }) => `${what} may have ${formatBytes(limitBytes)} at most.`,
     hint: 'Name fewer or smaller files in `outputs`, or compress them inside the sandbox.',
     example: { what: 'All output files together', limitBytes: 67_108_864 },
+  },
+  files_refused: {
+    status: 422,
+    fault: 'program',
+    retryable: false,
+    title: 'The files could not be moved',
+    detail: ({ reason }) => `The sandbox could not write or read the files: ${reason}.`,
+    hint: 'Paths are under /workspace unless they begin with "/"; only /workspace, /tmp and /var/tmp can be written. Look at the disk limit too.',
+    example: { reason: '/etc/passwd: permission denied' },
+  },
+  port_unreachable: {
+    status: 502,
+    fault: 'program',
+    retryable: true,
+    title: 'Nobody answers in the sandbox',
+    detail: ({ target, reason }) => `A connection to ${target} inside the sandbox failed: ${reason}.`,
+    hint: 'Check that the program listens on this port, on 127.0.0.1, ::1 or every address.',
+    example: { target: 'port 8080', reason: 'connection refused' },
   },
 }
