@@ -135,6 +135,20 @@ static void on_report(struct watch *watch, uint32_t events)
 	read_report(container_of(watch, struct exec, report));
 }
 
+/* Other signals wait for a program that can have them. This one must not depend on somebody's getting that far. */
+static void kill_early(struct exec *exec)
+{
+	if (exec->pid > 0) {
+		deliver(exec, SIGKILL);
+	} else if (worker_withdraw(&exec->job)) {
+		conn_error(exec->conn, ECANCELED, "ECANCELED: killed before it was started");
+		exec->conn = NULL;
+		forget(exec);
+	} else {
+		exec->early_signals |= UINT64_C(1) << (SIGKILL - 1);
+	}
+}
+
 static bool on_frame(struct conn *conn, const struct frame *frame)
 {
 	struct exec *exec = conn->operation;
@@ -154,7 +168,9 @@ static bool on_frame(struct conn *conn, const struct frame *frame)
 		uint32_t number = frame->size == 4 ? le_get32(frame->payload) : 0;
 		if (number < 1 || number > 64)
 			return false;
-		if (!exec->started)
+		if (number == SIGKILL && !exec->started)
+			kill_early(exec);
+		else if (!exec->started)
 			exec->early_signals |= UINT64_C(1) << (number - 1);
 		else if (!exec->exited)
 			deliver(exec, (int)number);

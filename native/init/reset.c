@@ -99,8 +99,8 @@ bool reset_under_way(void)
 
 void reset_continue(void)
 {
-	/* A job's child that is about to be named cannot be killed before: its naming brings us here again, as does every death. */
-	if (stage == KILLING && !worker_owes_pid() && kill_all_but(worker_pid()) == 0)
+	/* A child the worker is about to clone cannot be killed yet: its naming brings us here again, as does every death. */
+	if (stage == KILLING && !worker_taking_job() && kill_all_but(worker_pid()) == 0)
 		start_wiper();
 }
 

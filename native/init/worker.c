@@ -239,6 +239,11 @@ bool worker_owes_pid(void)
 	return worker.state == OWES_PID;
 }
 
+bool worker_taking_job(void)
+{
+	return worker.current != NULL;
+}
+
 void worker_reaped(pid_t pid)
 {
 	if (pid != worker.pid)

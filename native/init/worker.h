@@ -37,6 +37,9 @@ pid_t worker_pid(void);
 /* A child was cloned for init whose pid is on its way: what is reaped now might be that child. */
 bool worker_owes_pid(void);
 
+/* From the first byte of a job until its process has a name, or the worker is that process. */
+bool worker_taking_job(void);
+
 void worker_reaped(pid_t pid);
 
 #endif

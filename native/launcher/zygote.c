@@ -20,6 +20,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define OOM_SCORE "500"
+#define FILES_MAX 65536
 #define ARENA_CAPABILITIES ((1u << CAP_SETUID) | (1u << CAP_SETGID))
 
 struct zygote {
@@ -68,6 +70,14 @@ static void must(int failed, const char *what)
         die("zygote: %s: %s", what, strerror(errno));
 }
 
+static int write_text(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    int failed = fd < 0 || write(fd, text, strlen(text)) < 0;
+    close(fd);
+    return failed;
+}
+
 static void keep_only_arena_capabilities(void)
 {
     for (int capability = 0; capability <= 63; capability++)
@@ -82,11 +92,13 @@ static void keep_only_arena_capabilities(void)
 static _Noreturn void become_zygote(const struct zygote *zygote, int control, int mapped)
 {
     char byte;
-    struct rlimit core = {1, 1};
+    struct rlimit core = {1, 1}, files = {FILES_MAX, FILES_MAX};
     signal(SIGCHLD, SIG_DFL);
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
+    /* When the whole machine runs out of memory, sandboxes go before anything of the operator's. */
+    must(write_text("/proc/self/oom_score_adj", OOM_SCORE) || setrlimit(RLIMIT_NOFILE, &files), "limits");
     zygote_root_enter();
     must(unshare(CLONE_NEWUSER), "user namespace");
     must(write(mapped, "u", 1) != 1 || read(mapped, &byte, 1) != 1, "id maps");
@@ -110,13 +122,8 @@ static int write_arena_map(pid_t pid, const char *file)
 {
     char path[48], text[48];
     snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, file);
-    int length = snprintf(text, sizeof text, "0 %u %u\n", ARENA_FIRST_ID, ARENA_IDS);
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -1;
-    int result = write(fd, text, (size_t)length) == length ? 0 : -1;
-    close(fd);
-    return result;
+    snprintf(text, sizeof text, "0 %u %u\n", ARENA_FIRST_ID, ARENA_IDS);
+    return write_text(path, text);
 }
 
 static void lost(struct zygote *zygote)
