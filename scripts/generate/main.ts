@@ -1,0 +1,37 @@
+// `node scripts/generate/main.ts`: writes every file that is made from a source of truth in the code. The test beside
+// this file fails when one of them was edited by hand or its source has moved on.
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { renderErrorReference } from '../../src/model/error-reference.ts'
+import { errorsSource } from './errors.ts'
+
+export const repository = join(import.meta.dirname, '..', '..')
+
+/** Path in the repository → its text as it should be. */
+export function generated(): ReadonlyMap<string, string> {
+  return new Map([
+    ['docs/errors.md', renderErrorReference()],
+    ['sdk/typescript/src/generated/errors.ts', formatted('errors.ts', errorsSource())],
+  ])
+}
+
+/** As `make check` wants to find it. */
+function formatted(name: string, source: string): string {
+  const biome = join(repository, 'node_modules', '.bin', 'biome')
+  const run = spawnSync(biome, ['format', `--stdin-file-path=sdk/typescript/src/generated/${name}`], {
+    cwd: repository,
+    input: source,
+    encoding: 'utf8',
+    maxBuffer: 16 * 1024 ** 2,
+  })
+  if (run.status !== 0) throw new Error(`formatting ${name} failed: ${run.error?.message ?? run.stderr}`)
+  return run.stdout
+}
+
+if (import.meta.main) {
+  for (const [path, text] of generated()) {
+    mkdirSync(dirname(join(repository, path)), { recursive: true })
+    writeFileSync(join(repository, path), text)
+  }
+}

@@ -1,0 +1,63 @@
+// The part of a WebSocket the SDK needs, and how one is opened with a key: where the runtime lets a client set headers
+// (Node, Bun, Deno, `ws`) the key goes there as in every other request; a browser cannot, so there it travels as a
+// sub-protocol, which the server reads and never echoes.
+import { ConnectionError, UsageError } from './errors.ts'
+import type { Settings } from './options.ts'
+
+export interface Socket {
+  binaryType: string
+  readonly readyState: number
+  readonly bufferedAmount: number
+  send(data: string): void
+  close(code?: number, reason?: string): void
+  addEventListener(type: 'open', listener: () => void): void
+  addEventListener(type: 'message', listener: (event: { data: unknown }) => void): void
+  addEventListener(type: 'close', listener: (event: { code: number; reason: string }) => void): void
+  addEventListener(type: 'error', listener: (event: object) => void): void
+}
+
+export type SocketMaker = new (url: string, options?: SocketOptions) => Socket
+
+export interface SocketOptions {
+  readonly headers?: Record<string, string>
+  readonly protocols?: readonly string[]
+}
+
+/** What the server calls the stream's protocol. */
+export const streamProtocol = 'cloche.v1'
+const keyProtocolPrefix = 'cloche.key.'
+
+export function openSocket(settings: Settings, path: string): Socket {
+  const Maker = settings.webSocket ?? globalSocket()
+  const url = settings.endpoint.replace(/^http/, 'ws') + path
+  try {
+    return isBrowser() ? inBrowser(url, settings.apiKey) : new Maker(url, headersFor(settings.apiKey))
+  } catch (error) {
+    throw new ConnectionError(settings.endpoint, false, error)
+  }
+}
+
+function headersFor(apiKey: string | undefined): SocketOptions {
+  return apiKey === undefined ? {} : { headers: { authorization: `Bearer ${apiKey}` } }
+}
+
+function inBrowser(url: string, apiKey: string | undefined): Socket {
+  const protocols = apiKey === undefined ? [streamProtocol] : [streamProtocol, keyProtocolPrefix + apiKey]
+  return new WebSocket(url, protocols)
+}
+
+function isBrowser(): boolean {
+  return 'window' in globalThis && 'document' in globalThis
+}
+
+function globalSocket(): SocketMaker {
+  const Maker: unknown = Reflect.get(globalThis, 'WebSocket')
+  if (typeof Maker === 'function') {
+    // The global's type names only the standard's arguments; Node, Bun and Deno also take an options object.
+    return Maker as SocketMaker
+  }
+  throw new UsageError(
+    'this JavaScript runtime has no WebSocket, which stream() needs',
+    'Node 22 and newer have it. On Node 20: npm install ws, then new Cloche({ webSocket: WebSocket }) with its class.',
+  )
+}
