@@ -92,13 +92,18 @@ static void keep_only_arena_capabilities(void)
 static _Noreturn void become_zygote(const struct zygote *zygote, int control, int mapped)
 {
     char byte;
-    struct rlimit core = {1, 1}, files = {FILES_MAX, FILES_MAX};
+    struct rlimit core = {1, 1}, files;
     signal(SIGCHLD, SIG_DFL);
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     /* When the whole machine runs out of memory, sandboxes go before anything of the operator's. */
-    must(write_text("/proc/self/oom_score_adj", OOM_SCORE) || setrlimit(RLIMIT_NOFILE, &files), "limits");
+    must(write_text("/proc/self/oom_score_adj", OOM_SCORE), "oom score");
+    must(getrlimit(RLIMIT_NOFILE, &files), "limit files");
+    if (files.rlim_max > FILES_MAX)
+        files.rlim_max = FILES_MAX;
+    files.rlim_cur = files.rlim_max;
+    must(setrlimit(RLIMIT_NOFILE, &files), "limit files");
     zygote_root_enter();
     must(unshare(CLONE_NEWUSER), "user namespace");
     must(write(mapped, "u", 1) != 1 || read(mapped, &byte, 1) != 1, "id maps");
