@@ -27,7 +27,7 @@ import {
 import { NameTable } from './name-table.ts'
 import { compilePolicy, type NetworkPolicy, type NetworkRequest, normaliseName } from './policy.ts'
 import { relay } from './relay.ts'
-import { type Lookup, Resolver, systemLookup } from './resolver.ts'
+import { type Lookup, nameServerLookup, Resolver } from './resolver.ts'
 
 export interface EgressSettings {
   /** Networks that may be reached although they are private or our own. */
@@ -35,6 +35,8 @@ export interface EgressSettings {
   readonly maxConnections: number
   readonly bytesPerSecond: number
   readonly connectTimeoutMs: number
+  /** Addresses of name servers; empty: those of the system. */
+  readonly nameServers: readonly string[]
 }
 
 export interface EgressParts {
@@ -51,8 +53,11 @@ export interface EgressSession {
   close(): void
 }
 
-/** As short as the resolver's own memory: nothing is gained by the program keeping a made-up address. */
-const TTL_SECONDS = 5
+/** The made-up address stays the name's own for as long as the sandbox lives. */
+const TTL_SECONDS = 60
+const DNS_TIMEOUT_MS = 2500
+/** Questions of one sandbox that wait for an answer. */
+const MOST_QUESTIONS = 32
 const MOST_TRIES = 4
 
 export class Egress {
@@ -66,7 +71,9 @@ export class Egress {
   constructor(parts: EgressParts) {
     this.#parts = parts
     this.#guard = new AddressGuard(parts.settings.allowPrivate, () => parts.clock.monotonic())
-    this.#resolver = new Resolver(parts.lookup ?? systemLookup, parts.clock)
+    this.#resolver = new Resolver(
+      parts.lookup ?? nameServerLookup(parts.settings.nameServers, DNS_TIMEOUT_MS),
+    )
     const connections = parts.metrics.counter(
       'cloche_egress_connections_total',
       'Connections out of sandboxes, by outcome.',
@@ -125,6 +132,7 @@ class Session {
   readonly #bandwidth: Bandwidth
   readonly #sockets = new Set<Socket>()
   #slots = 0
+  #questions = 0
   #closed = false
 
   constructor(
@@ -210,7 +218,12 @@ class Session {
   async question(packet: Buffer, reply: (answer: Uint8Array) => void): Promise<void> {
     const parsed = parseQuestion(packet)
     if (parsed.kind === 'refused') reply(encodeRefusal(parsed.id, parsed.code))
-    if (parsed.kind === 'question') reply(await this.#answer(parsed.question))
+    if (parsed.kind !== 'question') return
+    // Dropped, as datagrams are; whoever asked asks again.
+    if (this.#questions >= MOST_QUESTIONS) return
+    this.#questions++
+    reply(await this.#answer(parsed.question))
+    this.#questions--
   }
 
   /** Names outside the policy do not exist, and nobody is asked about them. */

@@ -1,6 +1,5 @@
-import { lookup } from 'node:dns/promises'
-import { abortable } from '../std/abort.ts'
-import type { Clock } from '../std/clock.ts'
+import { NODATA, NOTFOUND, Resolver as SystemResolver } from 'node:dns/promises'
+import { isIP } from 'node:net'
 
 /** What a name stands for right now. `missing` and `failed` are different: only the first is the name's own fault. */
 export type Resolved =
@@ -8,64 +7,64 @@ export type Resolved =
   | { readonly kind: 'missing' }
   | { readonly kind: 'failed' }
 
+/** Rejects with an error whose code is ENOTFOUND or ENODATA when there is no such name or no address under it. */
 export type Lookup = (name: string) => Promise<readonly string[]>
 
-/** The host's own way of resolving, its hosts file and name service included. */
-export const systemLookup: Lookup = async (name) =>
-  (await lookup(name, { all: true, order: 'ipv4first' })).map((one) => one.address)
+/**
+ * Asks name servers over sockets of its own. `dns.lookup` would take one of the four threads that file access needs too,
+ * and any sandbox could hold all of them with names that nobody answers. The host's hosts file is not consulted: its
+ * names are the machine's own business.
+ */
+export function nameServerLookup(servers: readonly string[], timeoutMs: number): Lookup {
+  const resolver = new SystemResolver({ timeout: timeoutMs, tries: 2 })
+  if (servers.length > 0) resolver.setServers(servers)
+  return async (name) => {
+    const [v4, v6] = await Promise.allSettled([resolver.resolve4(name), resolver.resolve6(name)])
+    const found = [v4, v6].flatMap((one) => (one.status === 'fulfilled' ? one.value : []))
+    if (found.length === 0)
+      throw v4.status === 'rejected' && !isMissing(v4.reason) ? v4.reason : (reasonOf(v6) ?? reasonOf(v4))
+    return found
+  }
+}
 
-/** Long enough for a question and the connection that follows it, short enough that a changed name is seen. */
-const KEEP_MS = 5000
-const MOST_KEPT = 4096
+function reasonOf(result: PromiseSettledResult<unknown>): unknown {
+  return result.status === 'rejected' ? result.reason : undefined
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === NOTFOUND || error.code === NODATA)
+}
+
 const MOST_ADDRESSES = 16
-const NO_SUCH_NAME = new Set(['ENOTFOUND', 'ENODATA', 'EAI_NONAME', 'EAI_NODATA'])
+const MOST_AT_ONCE = 1024
 
-/** Resolves names for all sandboxes; questions for one name at one time become one. */
+/**
+ * Resolves names for all sandboxes. Questions for one name at one time become one; nothing is kept, so that what is dialled
+ * is what the name stands for at that moment.
+ */
 export class Resolver {
   readonly #lookup: Lookup
-  readonly #clock: Clock
-  readonly #timeoutMs: number
-  readonly #kept = new Map<string, { readonly result: Promise<Resolved>; readonly untilMs: number }>()
+  readonly #asking = new Map<string, Promise<Resolved>>()
 
-  constructor(lookup: Lookup, clock: Clock, timeoutMs = 5000) {
+  constructor(lookup: Lookup) {
     this.#lookup = lookup
-    this.#clock = clock
-    this.#timeoutMs = timeoutMs
   }
 
-  resolve(name: string): Promise<Resolved> {
-    const nowMs = this.#clock.monotonic()
-    const known = this.#kept.get(name)
-    if (known !== undefined && known.untilMs > nowMs) return known.result
-    if (this.#kept.size >= MOST_KEPT) this.#forget(nowMs)
-    const result = this.#ask(name)
-    this.#kept.set(name, { result, untilMs: nowMs + KEEP_MS })
-    return result
+  async resolve(name: string): Promise<Resolved> {
+    const asked = this.#asking.get(name)
+    if (asked !== undefined) return asked
+    if (this.#asking.size >= MOST_AT_ONCE) return { kind: 'failed' }
+    const asking = this.#ask(name).finally(() => this.#asking.delete(name))
+    this.#asking.set(name, asking)
+    return asking
   }
 
   async #ask(name: string): Promise<Resolved> {
-    const controller = new AbortController()
-    const timer = this.#clock.after(this.#timeoutMs, () =>
-      controller.abort(new Error('the name service is silent')),
-    )
     try {
-      const addresses = await abortable(this.#lookup(name), controller.signal)
+      const addresses = (await this.#lookup(name)).filter((address) => isIP(address) !== 0)
       return { kind: 'addresses', addresses: addresses.slice(0, MOST_ADDRESSES) }
     } catch (error) {
-      this.#kept.delete(name)
-      const code = error instanceof Error && 'code' in error ? String(error.code) : ''
-      return { kind: NO_SUCH_NAME.has(code) ? 'missing' : 'failed' }
-    } finally {
-      timer.cancel()
-    }
-  }
-
-  #forget(nowMs: number): void {
-    for (const [name, entry] of this.#kept) if (entry.untilMs <= nowMs) this.#kept.delete(name)
-    // All of them fresh: someone asks for very many names. The oldest have been answered already.
-    for (const name of this.#kept.keys()) {
-      if (this.#kept.size < MOST_KEPT) break
-      this.#kept.delete(name)
+      return { kind: isMissing(error) ? 'missing' : 'failed' }
     }
   }
 }
