@@ -29,6 +29,7 @@ $(BUILD)/asan/init: $(INIT_SOURCES) $(INIT_HEADERS) init/init.mk
 INIT_TEST_PARTS := $(BUILD)/test/init-stage $(BUILD)/test/init-fake-worker
 
 init-test-parts: $(INIT_TEST_PARTS)
+asan: $(INIT_TEST_PARTS)
 
 $(BUILD)/test/init-%: init/test/%.c
 	@mkdir -p $(@D)

@@ -29,37 +29,47 @@ while True: threading.Thread(target=serve, args=(s.accept()[0],), daemon=True).s
 test('a dialled HTTP server answers, and its close is told', options, async (t) => {
   const init = await stage(t)
   await init.run('echo hello > index.html')
-  await serving(init, 'import http.server as h, functools; s=h.HTTPServer(("",8000),h.SimpleHTTPRequestHandler); print("up"); s.serve_forever()')
+  await serving(
+    init,
+    'import http.server as h, functools; s=h.HTTPServer(("",8000),h.SimpleHTTPRequestHandler); print("up"); s.serve_forever()',
+  )
   const wire = dial(init, 'tcp:8000')
   wire.send(Type.stdin, Buffer.from('GET /index.html HTTP/1.0\r\n\r\n'))
-  await wire.until((each) => each.frames.some((frame) => frame.type === Type.stdout && frame.payload.length === 0), 'the end')
+  await wire.until(
+    (each) => each.frames.some((frame) => frame.type === Type.stdout && frame.payload.length === 0),
+    'the end',
+  )
   assert.match(wire.text(), /^HTTP\/1.0 200 OK\r\n[^]*\r\n\r\nhello\n$/)
   wire.send(Type.stdin)
   assert.equal((await outcome(wire)).status, 0)
 })
 
-test('IPv6 loopback and named sockets are reached too, each direction ending by itself', options, async (t) => {
-  const init = await stage(t)
-  await serving(init, echo('AF_INET6', '("::1", 8001)'))
-  await serving(init, echo('AF_UNIX', '"/tmp/sock"'))
-  for (const target of ['tcp:8001', 'unix:/tmp/sock']) {
-    const wire = dial(init, target)
-    const piece = Buffer.alloc(60_000, target)
-    let credited = 0
-    for (let i = 0; i < 50; i++) {
-      await wire.until((each) => {
-        credited += each.take(Type.creditStdin).reduce((sum, byte, at) => sum + byte * 256 ** (at % 4), 0)
-        return i * piece.length - credited + piece.length <= 262_144
-      })
-      wire.send(Type.stdin, piece)
+test(
+  'IPv6 loopback and named sockets are reached too, each direction ending by itself',
+  options,
+  async (t) => {
+    const init = await stage(t)
+    await serving(init, echo('AF_INET6', '("::1", 8001)'))
+    await serving(init, echo('AF_UNIX', '"/tmp/sock"'))
+    for (const target of ['tcp:8001', 'unix:/tmp/sock']) {
+      const wire = dial(init, target)
+      const piece = Buffer.alloc(60_000, target)
+      let credited = 0
+      for (let i = 0; i < 50; i++) {
+        await wire.until((each) => {
+          credited += each.take(Type.creditStdin).reduce((sum, byte, at) => sum + byte * 256 ** (at % 4), 0)
+          return i * piece.length - credited + piece.length <= 262_144
+        })
+        wire.send(Type.stdin, piece)
+      }
+      wire.send(Type.stdin)
+      const end = await outcome(wire)
+      assert.equal(end.status, 0, wire.describe())
+      assert.equal(end.stdout.length, 50 * piece.length + 5)
+      assert.ok(end.stdout.endsWith('<end>'))
     }
-    wire.send(Type.stdin)
-    const end = await outcome(wire)
-    assert.equal(end.status, 0, wire.describe())
-    assert.equal(end.stdout.length, 50 * piece.length + 5)
-    assert.ok(end.stdout.endsWith('<end>'))
-  }
-})
+  },
+)
 
 test('what cannot be dialled is told', options, async (t) => {
   const init = await stage(t)
@@ -84,26 +94,44 @@ test('a connection that the host drops is reset inside', options, async (t) => {
 const asking = (address: string, port: number, said: string) =>
   `import socket; c=socket.socket(); c.connect(("${address}", ${port})); c.sendall(b"${said}"); c.shutdown(1); print(c.makefile().read())`
 
-test('outgoing connections come to the host with the address they meant, and are relayed', options, async (t) => {
-  const init = await stage(t, { egress: true })
-  const channel = init.connect()
-  channel.send(Type.listen)
-  const programs = [1, 2, 3].map((n) => init.exec({ args: ['python3', '-c', asking(`127.9.8.${n}`, 999, `ask${n}`)] }))
-  await channel.until((each) => each.frames.filter((f) => f.type === Type.incoming).length === 3, 'three connections')
-  for (const { payload } of channel.frames) {
-    assert.deepEqual([payload.length, payload[4], payload.readUInt16LE(21)], [23, 4, 999])
-    assert.deepEqual([...payload.subarray(5, 8), ...payload.subarray(9, 21)], [127, 9, 8, ...Array(12).fill(0)])
-    const wire = init.connect()
-    wire.send(Type.accept, payload.subarray(0, 4))
-    await wire.until((each) => each.frames.some((f) => f.type === Type.stdout && f.payload.length === 0), 'the half close')
-    assert.equal(wire.text(), `ask${payload[8]}`)
-    wire.send(Type.stdin, Buffer.from(`answer ${payload[8]}`))
-    wire.send(Type.stdin)
-    assert.equal((await outcome(wire)).status, 0)
-  }
-  const ends = await Promise.all(programs.map((wire) => outcome(wire)))
-  assert.deepEqual(ends.map((end) => end.stdout), ['answer 1\n', 'answer 2\n', 'answer 3\n'])
-})
+test(
+  'outgoing connections come to the host with the address they meant, and are relayed',
+  options,
+  async (t) => {
+    const init = await stage(t, { egress: true })
+    const channel = init.connect()
+    channel.send(Type.listen)
+    const programs = [1, 2, 3].map((n) =>
+      init.exec({ args: ['python3', '-c', asking(`127.9.8.${n}`, 999, `ask${n}`)] }),
+    )
+    await channel.until(
+      (each) => each.frames.filter((f) => f.type === Type.incoming).length === 3,
+      'three connections',
+    )
+    for (const { payload } of channel.frames) {
+      assert.deepEqual([payload.length, payload[4], payload.readUInt16LE(21)], [23, 4, 999])
+      assert.deepEqual(
+        [...payload.subarray(5, 8), ...payload.subarray(9, 21)],
+        [127, 9, 8, ...Array(12).fill(0)],
+      )
+      const wire = init.connect()
+      wire.send(Type.accept, payload.subarray(0, 4))
+      await wire.until(
+        (each) => each.frames.some((f) => f.type === Type.stdout && f.payload.length === 0),
+        'the half close',
+      )
+      assert.equal(wire.text(), `ask${payload[8]}`)
+      wire.send(Type.stdin, Buffer.from(`answer ${payload[8]}`))
+      wire.send(Type.stdin)
+      assert.equal((await outcome(wire)).status, 0)
+    }
+    const ends = await Promise.all(programs.map((wire) => outcome(wire)))
+    assert.deepEqual(
+      ends.map((end) => end.stdout),
+      ['answer 1\n', 'answer 2\n', 'answer 3\n'],
+    )
+  },
+)
 
 test('name queries go to the host and its answers to whoever asked', options, async (t) => {
   const init = await stage(t, { egress: true })
@@ -111,19 +139,29 @@ test('name queries go to the host and its answers to whoever asked', options, as
   channel.send(Type.listen)
   const ask = (n: number) =>
     init.exec({
-      args: ['python3', '-c', `import socket; s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); s.sendto(b"q${n}",("127.0.0.53",53)); print(s.recv(999).decode())`],
+      args: [
+        'python3',
+        '-c',
+        `import socket; s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); s.sendto(b"q${n}",("127.0.0.53",53)); print(s.recv(999).decode())`,
+      ],
     })
   const programs = [1, 2, 3].map(ask)
   await channel.until((each) => each.frames.length === 3, 'three queries')
   for (const each of [...channel.frames].reverse()) {
     assert.equal(each.type, Type.dgram)
-    const answer = Buffer.concat([each.payload.subarray(0, 4), Buffer.from(`answer to ${each.payload.subarray(4)}`)])
+    const answer = Buffer.concat([
+      each.payload.subarray(0, 4),
+      Buffer.from(`answer to ${each.payload.subarray(4)}`),
+    ])
     channel.send(Type.dgram, answer)
     channel.send(Type.dgram, answer)
   }
   channel.send(Type.dgram, Buffer.concat([u32(77), Buffer.from('to nobody')]))
   const ends = await Promise.all(programs.map((wire) => outcome(wire)))
-  assert.deepEqual(ends.map((end) => end.stdout), ['answer to q1\n', 'answer to q2\n', 'answer to q3\n'])
+  assert.deepEqual(
+    ends.map((end) => end.stdout),
+    ['answer to q1\n', 'answer to q2\n', 'answer to q3\n'],
+  )
 })
 
 test('there is one egress channel at a time; its loss drops what nobody picked up', options, async (t) => {
@@ -154,7 +192,8 @@ test('a flood of connections waits in the kernel, not in init', options, async (
   const init = await stage(t, { egress: true })
   const channel = init.connect()
   channel.send(Type.listen)
-  const flood = 'import socket\nall=[]\nfor i in range(220): c=socket.socket(); c.connect(("127.3.3.3",999)); all.append(c)\nprint("up",flush=True)\nfor c in all: c.recv(1)'
+  const flood =
+    'import socket\nall=[]\nfor i in range(220): c=socket.socket(); c.connect(("127.3.3.3",999)); all.append(c)\nprint("up",flush=True)\nfor c in all: c.recv(1)'
   const program = init.exec({ args: ['python3', '-c', flood] })
   await program.until((each) => each.text() === 'up\n')
   await new Promise((resolve) => setTimeout(resolve, 200))

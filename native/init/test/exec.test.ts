@@ -5,35 +5,52 @@ import { Flag, Type, u32 } from './wire.ts'
 
 const options = { skip: mayRun }
 
-test('a program runs as the user, with its arguments, environment and folder, and its streams apart', options, async (t) => {
-  const init = await stage(t)
-  const wire = init.exec({
-    args: ['sh', '-c', 'echo $(id -u):$(id -g):$(id -G); pwd; echo "$A $1"; echo wrong >&2; exit 3', 'name', 'ärg'],
-    env: { A: 'b=c' },
-    cwd: '/tmp',
-  })
-  const end = await outcome(wire)
-  assert.deepEqual(end.stdout.split('\n'), ['1000:1000:1000', '/tmp', 'b=c ärg', ''])
-  assert.equal(end.stderr, 'wrong\n')
-  assert.equal(end.status, 3 << 8)
-  assert.equal(wire.frames[0]?.type, Type.started)
-})
+test(
+  'a program runs as the user, with its arguments, environment and folder, and its streams apart',
+  options,
+  async (t) => {
+    const init = await stage(t)
+    const wire = init.exec({
+      args: [
+        'sh',
+        '-c',
+        'echo $(id -u):$(id -g):$(id -G); pwd; echo "$A $1"; echo wrong >&2; exit 3',
+        'name',
+        'ärg',
+      ],
+      env: { A: 'b=c' },
+      cwd: '/tmp',
+    })
+    const end = await outcome(wire)
+    assert.deepEqual(end.stdout.split('\n'), ['1000:1000:1000', '/tmp', 'b=c ärg', ''])
+    assert.equal(end.stderr, 'wrong\n')
+    assert.equal(end.status, 3 << 8)
+    assert.equal(wire.frames[0]?.type, Type.started)
+  },
+)
 
-test('a program has no capability, no way to new ones, no open descriptor and plain signals', options, async (t) => {
-  const init = await stage(t)
-  const { stdout } = await init.run(
-    'grep -E "^(Cap(Inh|Prm|Eff|Amb)|NoNewPrivs|Sig(Blk|Ign))" /proc/self/status; ulimit -c; ls /proc/self/fd; umask; cut -d" " -f5-6 /proc/$$/stat',
-  )
-  const lines = stdout.split('\n')
-  for (const name of ['CapInh', 'CapPrm', 'CapEff', 'CapAmb', 'SigBlk', 'SigIgn']) {
-    assert.ok(lines.some((line) => line === `${name}:\t0000000000000000`), `${name} in ${stdout}`)
-  }
-  assert.ok(lines.includes('NoNewPrivs:\t1'))
-  // ls itself holds the fourth one: the folder it lists.
-  assert.deepEqual(lines.slice(7, 13), ['0', '0', '1', '2', '3', '0022'], stdout)
-  const [group, session] = (lines[13] ?? '').split(' ')
-  assert.equal(group, session)
-})
+test(
+  'a program has no capability, no way to new ones, no open descriptor and plain signals',
+  options,
+  async (t) => {
+    const init = await stage(t)
+    const { stdout } = await init.run(
+      'grep -E "^(Cap(Inh|Prm|Eff|Amb)|NoNewPrivs|Sig(Blk|Ign))" /proc/self/status; ulimit -c; ls /proc/self/fd; umask; cut -d" " -f5-6 /proc/$$/stat',
+    )
+    const lines = stdout.split('\n')
+    for (const name of ['CapInh', 'CapPrm', 'CapEff', 'CapAmb', 'SigBlk', 'SigIgn']) {
+      assert.ok(
+        lines.some((line) => line === `${name}:\t0000000000000000`),
+        `${name} in ${stdout}`,
+      )
+    }
+    assert.ok(lines.includes('NoNewPrivs:\t1'))
+    // ls itself holds the fourth one: the folder it lists.
+    assert.deepEqual(lines.slice(7, 13), ['0', '0', '1', '2', '3', '0022'], stdout)
+    const [group, session] = (lines[13] ?? '').split(' ')
+    assert.equal(group, session)
+  },
+)
 
 test('what is not given has defaults, what is given is kept', options, async (t) => {
   const init = await stage(t)
@@ -44,7 +61,9 @@ test('what is not given has defaults, what is given is kept', options, async (t)
     'PATH=/usr/local/bin:/usr/bin:/bin',
     'USER=user',
   ])
-  const given = await outcome(init.exec({ args: ['env'], env: { PATH: '/bin', HOME: '', LANG: 'C', USER: 'me', X: '' } }))
+  const given = await outcome(
+    init.exec({ args: ['env'], env: { PATH: '/bin', HOME: '', LANG: 'C', USER: 'me', X: '' } }),
+  )
   assert.deepEqual(given.stdout.trim().split('\n').sort(), ['HOME=', 'LANG=C', 'PATH=/bin', 'USER=me', 'X='])
 })
 
@@ -57,7 +76,10 @@ test('standard input arrives whole and ends when the host says so', options, asy
   const end = await outcome(wire)
   assert.match(end.stdout, /^2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824 /)
   const credits = wire.frames.filter((each) => each.type === Type.creditStdin)
-  assert.equal(credits.reduce((sum, each) => sum + each.payload.readUInt32LE(0), 0), 5)
+  assert.equal(
+    credits.reduce((sum, each) => sum + each.payload.readUInt32LE(0), 0),
+    5,
+  )
 })
 
 test('without a streamed input there is an empty one', options, async (t) => {
@@ -160,9 +182,14 @@ test('a daemon that floods its streams cannot delay the end', options, async (t)
 test('output written just before the end is all there', options, async (t) => {
   const init = await stage(t)
   const ends = await Promise.all(
-    Array.from({ length: 30 }, (_, i) => init.run(`head -c ${i * 2000} /dev/zero; head -c ${i * 1000} /dev/zero >&2`)),
+    Array.from({ length: 30 }, (_, i) =>
+      init.run(`head -c ${i * 2000} /dev/zero; head -c ${i * 1000} /dev/zero >&2`),
+    ),
   )
-  assert.deepEqual(ends.map((end) => [end.stdout.length, end.stderr.length]), ends.map((_, i) => [i * 2000, i * 1000]))
+  assert.deepEqual(
+    ends.map((end) => [end.stdout.length, end.stderr.length]),
+    ends.map((_, i) => [i * 2000, i * 1000]),
+  )
 })
 
 test('five hundred programs one after another leave nothing behind in init', options, async (t) => {

@@ -87,7 +87,9 @@ test('files go in and come out the same, with modes, folders and links', options
 
 test('without --tree only files come out, links as what they lead to', options, async (t) => {
   const init = await stage(t)
-  await init.run('mkdir -p d/e; echo 1 > d/e/f; ln -s e/f d/g; ln -s e d/loop; ln -s /nowhere d/h; mkfifo d/p; echo 2 > "-x"')
+  await init.run(
+    'mkdir -p d/e; echo 1 > d/e/f; ln -s e/f d/g; ln -s e d/loop; ln -s /nowhere d/h; mkfifo d/p; echo 2 > "-x"',
+  )
   const out = await filesOut(init, 'd', 'd/g', 'none', '-x')
   assert.deepEqual(
     out.map((each) => [each.path, each.mode, each.content.toString()]),
@@ -101,15 +103,19 @@ test('without --tree only files come out, links as what they lead to', options, 
   )
 })
 
-test('what the user may not read, and what is no file, counts as missing and says why', options, async (t) => {
-  const init = await stage(t)
-  await init.run('echo secret > locked; chmod 000 locked; mkfifo fifo; ln -s /etc/shadow stolen')
-  const { wire, end } = await rawFilesOut(init, 'locked', 'fifo', 'stolen', '/proc/1/mem', '/dev/zero')
-  assert.equal(end.status, 0)
-  assert.ok(!wire.text().includes('root:'))
-  assert.equal(end.stderr.match(/^files-out: /gm)?.length, 5)
-  assert.match(end.stderr, /EACCES: locked: Permission denied/)
-})
+test(
+  'what the user may not read, and what is no file, counts as missing and says why',
+  options,
+  async (t) => {
+    const init = await stage(t)
+    await init.run('echo secret > locked; chmod 000 locked; mkfifo fifo; ln -s /etc/shadow stolen')
+    const { wire, end } = await rawFilesOut(init, 'locked', 'fifo', 'stolen', '/proc/1/mem', '/dev/zero')
+    assert.equal(end.status, 0)
+    assert.ok(!wire.text().includes('root:'))
+    assert.equal(end.stderr.match(/^files-out: /gm)?.length, 5)
+    assert.match(end.stderr, /EACCES: locked: Permission denied/)
+  },
+)
 
 test('paths cannot climb, and links are replaced rather than written through', options, async (t) => {
   const init = await stage(t)
@@ -120,7 +126,10 @@ test('paths cannot climb, and links are replaced rather than written through', o
   await init.run('echo old > victim; ln -s victim trap; ln -s /etc out; mkdir -p real; ln -s real alias')
   const end = await filesIn(init, record('trap', 0o644, 'new'), record('alias/through', 0o644, 'ok'))
   assert.equal(end.status, 0)
-  assert.equal((await init.run('cat victim trap real/through; [ -L trap ] || echo plain')).stdout, 'old\nnewokplain\n')
+  assert.equal(
+    (await init.run('cat victim trap real/through; [ -L trap ] || echo plain')).stdout,
+    'old\nnewokplain\n',
+  )
   for (const path of ['out/cloche', '/etc/passwd', '/proc/sys/kernel/hostname', '/opt/cloche/init']) {
     const refused = await filesIn(init, record(path, 0o644, 'x'))
     assert.notEqual(refused.status, 0, path)
@@ -187,7 +196,10 @@ test('the helpers run as the user and end with their connection', options, async
   const init = await stage(t)
   const wire = init.exec({ args: ['files-in'], flags: Flag.builtin | Flag.stdin })
   const pid = (await wire.next(Type.started)).payload.readUInt32LE(0)
-  assert.match((await init.run(`grep -E "^(Uid|CapEff|NoNewPrivs)" /proc/${pid}/status`)).stdout, /Uid:\t1000\t1000\t1000\t1000\n(.*\n)*CapEff:\t0+\nNoNewPrivs:\t1/)
+  assert.match(
+    (await init.run(`grep -E "^(Uid|CapEff|NoNewPrivs)" /proc/${pid}/status`)).stdout,
+    /Uid:\t1000\t1000\t1000\t1000\n(.*\n)*CapEff:\t0+\nNoNewPrivs:\t1/,
+  )
   assert.equal((await init.run(`cat /proc/${pid}/maps 2>&1 | grep -c denied`)).stdout, '1\n')
   wire.close()
   for (let gone = ''; gone !== 'gone\n'; ) gone = (await init.run(`[ -d /proc/${pid} ] || echo gone`)).stdout

@@ -16,17 +16,24 @@ async function settled(read: () => number): Promise<number> {
   return last
 }
 
-test('both output streams together stop at the window, and go on by exactly what is credited', options, async (t) => {
-  const init = await stage(t)
-  const wire = init.connect()
-  wire.crediting = false
-  wire.send(Type.exec, execFields({ args: ['sh', '-c', 'cat /dev/zero & cat /dev/zero >&2'] }))
-  const total = () => wire.bytesOf(Type.stdout).length + wire.bytesOf(Type.stderr).length
-  assert.equal(await settled(total), window)
-  assert.ok(wire.bytesOf(Type.stdout).length > 0 && wire.bytesOf(Type.stderr).length > 0, 'neither is starved')
-  wire.credit(1000)
-  assert.equal(await settled(total), window + 1000)
-})
+test(
+  'both output streams together stop at the window, and go on by exactly what is credited',
+  options,
+  async (t) => {
+    const init = await stage(t)
+    const wire = init.connect()
+    wire.crediting = false
+    wire.send(Type.exec, execFields({ args: ['sh', '-c', 'cat /dev/zero & cat /dev/zero >&2'] }))
+    const total = () => wire.bytesOf(Type.stdout).length + wire.bytesOf(Type.stderr).length
+    assert.equal(await settled(total), window)
+    assert.ok(
+      wire.bytesOf(Type.stdout).length > 0 && wire.bytesOf(Type.stderr).length > 0,
+      'neither is starved',
+    )
+    wire.credit(1000)
+    assert.equal(await settled(total), window + 1000)
+  },
+)
 
 test('a hundred megabytes pass a slow reader whole, and init stays small', options, async (t) => {
   const init = await stage(t)
@@ -75,7 +82,9 @@ test('a stream of input is credited as the program takes it', options, async (t)
   let sent = 0
   for (let i = 0; i < 400; i++) {
     const credited = () =>
-      wire.frames.filter((f) => f.type === Type.creditStdin).reduce((sum, f) => sum + f.payload.readUInt32LE(0), 0)
+      wire.frames
+        .filter((f) => f.type === Type.creditStdin)
+        .reduce((sum, f) => sum + f.payload.readUInt32LE(0), 0)
     await wire.until(() => sent + piece.length - credited() <= window, 'credit')
     wire.send(Type.stdin, piece)
     hash.update(piece)
@@ -87,7 +96,10 @@ test('a stream of input is credited as the program takes it', options, async (t)
 
 test('a program that closed its input does not hold up the host', options, async (t) => {
   const init = await stage(t)
-  const wire = init.exec({ args: ['sh', '-c', 'exec <&-; echo closed; sleep 0.5; exit 5'], flags: Flag.stdin })
+  const wire = init.exec({
+    args: ['sh', '-c', 'exec <&-; echo closed; sleep 0.5; exit 5'],
+    flags: Flag.stdin,
+  })
   await wire.next(Type.stdout)
   for (let i = 0; i < 20; i++) {
     const before = wire.frames.length

@@ -35,8 +35,11 @@ test('an army of orphans that die at once is reaped, and other operations go on'
 
 test('a parent that ignores its children leaves no zombie behind when it ends', options, async (t) => {
   const init = await stage(t)
-  const wire = init.exec({ args: ['python3', '-c', 'import os\nfor i in range(300):\n  os.fork() or os._exit(0)\nprint("x")'] })
+  const wire = init.exec({
+    args: ['python3', '-c', 'import os\nfor i in range(300):\n  os.fork() or os._exit(0)\nprint("x")'],
+  })
   assert.equal((await outcome(wire)).status, 0)
   assert.equal(wire.text(Type.stdout), 'x\n')
-  for (let left = -1; left !== 0; ) left = Number((await init.run('ps -A -o stat | grep -c ^Z || true')).stdout)
+  for (let left = -1; left !== 0; )
+    left = Number((await init.run('ps -A -o stat | grep -c ^Z || true')).stdout)
 })

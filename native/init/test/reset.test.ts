@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { mayRun, type Outcome, outcome, sanitized, type Stage, stage } from './stage.ts'
+import { mayRun, type Outcome, outcome, type Stage, sanitized, stage } from './stage.ts'
 import { Flag, Type } from './wire.ts'
 
 const options = { skip: mayRun }
@@ -33,7 +33,10 @@ test('wipe empties every writable place, whatever shape its content has', option
       mkdir 'ro' && touch ro/f && chmod 555 ro
       mkdir many; cd many; for i in $(seq 1 300); do mkdir $i; : > $i/f; done
     done`)
-  const deep = await outcome(init.exec({ args: ['python3', '-c', deepTree(sanitized ? 3000 : 20_000)] }), 60_000)
+  const deep = await outcome(
+    init.exec({ args: ['python3', '-c', deepTree(sanitized ? 3000 : 20_000)] }),
+    60_000,
+  )
   assert.equal(deep.status, 0, deep.stderr)
   const end = await wipe(init)
   assert.deepEqual([end.status, end.stderr], [0, ''])
@@ -64,7 +67,9 @@ test('a reset leaves nothing: no process, no file, no System V object, no queue'
   assert.deepEqual(await reset(init), { stdout: '', stderr: '', status: 0, error: undefined })
   assert.equal((await outcome(running)).status, 9)
   assert.equal((await outcome(job)).status, 9)
-  const look = await init.run(`find ${places} -mindepth 1; find /dev/mqueue -mindepth 1; ipcs -a | grep -c user; ipcs | grep ^0x`)
+  const look = await init.run(
+    `find ${places} -mindepth 1; find /dev/mqueue -mindepth 1; ipcs -a | grep -c user; ipcs | grep ^0x`,
+  )
   assert.equal(look.stdout, '0\n')
   assert.equal((await init.run('ls -A /proc | grep -c "^[0-9]"')).stdout, before)
   const next = await outcome(init.exec({ flags: Flag.runtime | Flag.keep, job: 'echo again' }))
@@ -73,7 +78,13 @@ test('a reset leaves nothing: no process, no file, no System V object, no queue'
 
 test('a reset beats a fork bomb', options, async (t) => {
   const init = await stage(t)
-  const bomb = init.exec({ args: ['sh', '-c', 'f() { f | f & }; for i in 1 2 3 4; do (while :; do sleep 100 & sleep 0.01; done) & done; wait'] })
+  const bomb = init.exec({
+    args: [
+      'sh',
+      '-c',
+      'f() { f | f & }; for i in 1 2 3 4; do (while :; do sleep 100 & sleep 0.01; done) & done; wait',
+    ],
+  })
   await new Promise((resolve) => setTimeout(resolve, 300))
   assert.equal((await reset(init)).status, 0)
   assert.equal((await outcome(bomb)).status, 9)

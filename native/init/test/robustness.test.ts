@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { mayRun, outcome, sanitized, stage } from './stage.ts'
-import { execFields, field, Flag, frame, Type, u32, type Wire } from './wire.ts'
+import { execFields, Flag, field, frame, Type, u32, type Wire } from './wire.ts'
 
 const options = { skip: mayRun }
 
@@ -15,12 +15,15 @@ const broken: Record<string, (wire: Wire) => void> = {
   'a signal before an operation': (wire) => wire.send(Type.signal, u32(9)),
   'an answer of its own': (wire) => wire.send(Type.exit, u32(0)),
   'fields that are cut': (wire) => wire.send(Type.exec, field(1, 'true').subarray(0, 7)),
-  'a field longer than all of them': (wire) => wire.send(Type.exec, Buffer.concat([Buffer.from([1]), u32(0xffffffff)])),
+  'a field longer than all of them': (wire) =>
+    wire.send(Type.exec, Buffer.concat([Buffer.from([1]), u32(0xffffffff)])),
   'an unknown field': (wire) => wire.send(Type.exec, Buffer.concat([field(1, 'true'), field(99, 'x')])),
   'an argument with a NUL': (wire) => wire.send(Type.exec, field(1, 'a\0b')),
-  'a variable without a sign': (wire) => wire.send(Type.exec, Buffer.concat([field(1, 'true'), field(2, 'A')])),
+  'a variable without a sign': (wire) =>
+    wire.send(Type.exec, Buffer.concat([field(1, 'true'), field(2, 'A')])),
   'a user id of two bytes': (wire) => wire.send(Type.exec, Buffer.concat([field(1, 'true'), field(4, 'ab')])),
-  'a limit of three bytes': (wire) => wire.send(Type.exec, Buffer.concat([field(1, 'true'), field(6, 'abc')])),
+  'a limit of three bytes': (wire) =>
+    wire.send(Type.exec, Buffer.concat([field(1, 'true'), field(6, 'abc')])),
   'too many fields': (wire) => {
     for (let i = 0; i < 18; i++) wire.send(Type.execPart, field(8, Buffer.alloc(65_000)))
   },
@@ -75,11 +78,18 @@ test('every kind of broken frame ends its own connection and nothing else', opti
     assert.equal(wire.find(Type.exit), undefined, what)
     const before = witness.bytesOf(Type.stdout).length
     witness.send(Type.stdin, Buffer.from('ping'))
-    await witness.until((each) => each.bytesOf(Type.stdout).length === before + 4, `the witness after ${what}`)
+    await witness.until(
+      (each) => each.bytesOf(Type.stdout).length === before + 4,
+      `the witness after ${what}`,
+    )
   }
   witness.send(Type.stdin)
   assert.equal((await outcome(witness)).status, 0)
-  assert.equal((await init.run('pgrep -x sleep | wc -l')).stdout, '0\n', 'what a broken connection had started is gone')
+  assert.equal(
+    (await init.run('pgrep -x sleep | wc -l')).stdout,
+    '0\n',
+    'what a broken connection had started is gone',
+  )
 })
 
 test('frames may be cut anywhere on their way', options, async (t) => {
@@ -143,7 +153,11 @@ test('user code cannot stop, kill, trace or read init', options, async (t) => {
   assert.equal(end.stdout, '')
   const traced = await outcome(
     init.exec({
-      args: ['python3', '-c', 'import ctypes as c; l=c.CDLL(None,use_errno=True); print(l.ptrace(16,1,0,0), c.get_errno())'],
+      args: [
+        'python3',
+        '-c',
+        'import ctypes as c; l=c.CDLL(None,use_errno=True); print(l.ptrace(16,1,0,0), c.get_errno())',
+      ],
     }),
   )
   assert.equal(traced.stdout, '-1 1\n')

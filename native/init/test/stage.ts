@@ -99,7 +99,9 @@ export async function stage(test: TestContext, options: Options = {}): Promise<S
     ...(options.worker ? [`worker=${join(build, 'test/init-fake-worker')}`] : []),
     ...(options.egress ? ['egress'] : []),
   ]
-  const child = spawn(join(build, 'test/init-stage'), [init, path, root, ...extra], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const child = spawn(join(build, 'test/init-stage'), [init, path, root, ...extra], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
   const lines = createInterface({ input: child.stdout })
   const said = new Map<string, (value: number) => void>()
   const ready = new Promise<number>((resolve) => said.set('ready', resolve))
@@ -108,7 +110,10 @@ export async function stage(test: TestContext, options: Options = {}): Promise<S
     const [word = '', value] = line.split(' ')
     said.get(word)?.(Number(value))
   })
-  const pid = await Promise.race([ready, ended.then((status) => Promise.reject(new Error(`init ended: ${status}`)))])
+  const pid = await Promise.race([
+    ready,
+    ended.then((status) => Promise.reject(new Error(`init ended: ${status}`))),
+  ])
   const started = new Stage(path, pid, child, ended)
   test.after(async () => {
     const status = await started.end()

@@ -8,7 +8,11 @@ const terminal = Flag.pty | Flag.stdin
 
 test('a terminal has the size the host says, first and later', options, async (t) => {
   const init = await stage(t)
-  const wire = init.exec({ args: ['sh', '-c', 'stty size; read x; stty size; tty; echo $TERM'], flags: terminal, size: [100, 30] })
+  const wire = init.exec({
+    args: ['sh', '-c', 'stty size; read x; stty size; tty; echo $TERM'],
+    flags: terminal,
+    size: [100, 30],
+  })
   await wire.until((each) => each.text().includes('30 100'))
   wire.send(Type.resize, size(120, 40))
   wire.send(Type.stdin, Buffer.from('\n'))
@@ -56,6 +60,8 @@ test('a shell with job control is gone with its connection', options, async (t) 
 
 test('a worker job gets a terminal as well', options, async (t) => {
   const init = await stage(t, { worker: true })
-  const end = await outcome(init.exec({ flags: Flag.runtime | Flag.pty, job: 'tty; stty size', size: [10, 20] }))
+  const end = await outcome(
+    init.exec({ flags: Flag.runtime | Flag.pty, job: 'tty; stty size', size: [10, 20] }),
+  )
   assert.match(end.stdout, /^\/dev\/pts\/\d+\r\n20 10\r\n$/)
 })

@@ -176,7 +176,9 @@ export class Wire {
   }
 
   describe(): string {
-    const list = this.frames.slice(-8).map((each) => `0x${each.type.toString(16)}[${each.payload.subarray(0, 120)}]`)
+    const list = this.frames
+      .slice(-8)
+      .map((each) => `0x${each.type.toString(16)}[${each.payload.subarray(0, 120)}]`)
     return list.join(' ') || 'nothing came'
   }
 
