@@ -1,4 +1,5 @@
-/* The helpers built into init. They run in a process of their own, as the user, so they can reach nothing user code cannot. */
+/* The helpers built into init. They run in a process of their own, as the user, so they can reach nothing user code
+ * cannot. */
 #ifndef CLOCHE_BUILTINS_H
 #define CLOCHE_BUILTINS_H
 

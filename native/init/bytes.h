@@ -7,18 +7,18 @@
 #include <stdint.h>
 
 struct bytes {
-	uint8_t *memory;
-	size_t start, end, capacity;
+    uint8_t *memory;
+    size_t start, end, capacity;
 };
 
 static inline size_t bytes_size(const struct bytes *queue)
 {
-	return queue->end - queue->start;
+    return queue->end - queue->start;
 }
 
 static inline const uint8_t *bytes_first(const struct bytes *queue)
 {
-	return queue->memory + queue->start;
+    return queue->memory + queue->start;
 }
 
 /* False when there is no memory; the queue is unchanged then. */

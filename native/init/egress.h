@@ -1,6 +1,7 @@
 /*
- * The sandbox's way out. Programs connect to whatever address they like and land on one listening socket; the address they meant is the
- * accepted socket's own. LISTEN tells the host of each, ACCEPT picks one up, name queries over UDP go to the host as they are.
+ * The sandbox's way out. Programs connect to whatever address they like and land on one listening socket; the address
+ * they meant is the accepted socket's own. LISTEN tells the host of each, ACCEPT picks one up, name queries over UDP go
+ * to the host as they are.
  */
 #ifndef CLOCHE_EGRESS_H
 #define CLOCHE_EGRESS_H

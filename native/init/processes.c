@@ -7,47 +7,48 @@
 
 #include "user.h"
 
-/* Something forked behind the first look is found by the second; who outruns three is left to the end of the sandbox. */
+/* Something forked behind the first look is found by the second; who outruns three is left to the end of the sandbox.
+ */
 enum { LOOKS = 3 };
 
 /* The next process of an open /proc, 0 at the end. */
 static pid_t next_process(DIR *table)
 {
-	for (struct dirent *entry; (entry = readdir(table)) != NULL;)
-		if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9')
-			return (pid_t)atoi(entry->d_name);
-	return 0;
+    for (struct dirent *entry; (entry = readdir(table)) != NULL;)
+        if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9')
+            return (pid_t)atoi(entry->d_name);
+    return 0;
 }
 
 void kill_session(pid_t leader)
 {
-	/* A worker that has not made its session yet has no such group. */
-	kill(-leader, SIGKILL);
-	kill(leader, SIGKILL);
-	DIR *table = opendir("/proc");
-	if (table == NULL)
-		return;
-	for (int look = 0; look < LOOKS; look++) {
-		rewinddir(table);
-		for (pid_t pid; (pid = next_process(table)) != 0;)
-			if (getsid(pid) == leader)
-				kill(pid, SIGKILL);
-	}
-	closedir(table);
+    /* A worker that has not made its session yet has no such group. */
+    kill(-leader, SIGKILL);
+    kill(leader, SIGKILL);
+    DIR *table = opendir("/proc");
+    if (table == NULL)
+        return;
+    for (int look = 0; look < LOOKS; look++) {
+        rewinddir(table);
+        for (pid_t pid; (pid = next_process(table)) != 0;)
+            if (getsid(pid) == leader)
+                kill(pid, SIGKILL);
+    }
+    closedir(table);
 }
 
 unsigned kill_all_but(pid_t spared)
 {
-	kill_user_processes();
-	unsigned others = 0;
-	DIR *table = opendir("/proc");
-	if (table == NULL)
-		return 1;
-	for (pid_t pid; (pid = next_process(table)) != 0;)
-		if (pid != getpid() && pid != spared) {
-			kill(pid, SIGKILL);
-			others++;
-		}
-	closedir(table);
-	return others;
+    kill_user_processes();
+    unsigned others = 0;
+    DIR *table = opendir("/proc");
+    if (table == NULL)
+        return 1;
+    for (pid_t pid; (pid = next_process(table)) != 0;)
+        if (pid != getpid() && pid != spared) {
+            kill(pid, SIGKILL);
+            others++;
+        }
+    closedir(table);
+    return others;
 }

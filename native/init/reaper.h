@@ -6,7 +6,8 @@
 
 bool reaper_open(void);
 
-/* Reaps what is due, a bounded number at a time so that an army of zombies holds up nobody. True when there is more to do at once. */
+/* Reaps what is due, a bounded number at a time so that an army of zombies holds up nobody. True when there is more to
+ * do at once. */
 bool reaper_continue(void);
 
 #endif

@@ -1,4 +1,5 @@
-/* A socket inside the sandbox and a host connection, joined. Each direction ends by itself; when both have, the host is told EXIT 0. */
+/* A socket inside the sandbox and a host connection, joined. Each direction ends by itself; when both have, the host is
+ * told EXIT 0. */
 #ifndef CLOCHE_RELAY_H
 #define CLOCHE_RELAY_H
 

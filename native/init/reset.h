@@ -1,6 +1,7 @@
 /*
- * RESET: a sandbox as it was when it started. Every process but init and the worker is killed and reaped, the user's System V IPC objects
- * go, and so does everything in the places the user could write. Whatever cannot be removed is an error, and the host destroys the sandbox.
+ * RESET: a sandbox as it was when it started. Every process but init and the worker is killed and reaped, the user's
+ * System V IPC objects go, and so does everything in the places the user could write. Whatever cannot be removed is an
+ * error, and the host destroys the sandbox.
  */
 #ifndef CLOCHE_RESET_H
 #define CLOCHE_RESET_H

@@ -1,4 +1,5 @@
-/* The standard streams of a process: pipes or a terminal, created as the user so that /dev/stdout and its like can be opened again inside. */
+/* The standard streams of a process: pipes or a terminal, created as the user so that /dev/stdout and its like can be
+ * opened again inside. */
 #ifndef CLOCHE_STANDARD_STREAMS_H
 #define CLOCHE_STANDARD_STREAMS_H
 
@@ -7,8 +8,8 @@
 #include "fields.h"
 
 struct stdio {
-	int child[3]; /* the same descriptor three times for a terminal */
-	int in, out, err; /* init's non-blocking ends, -1 where there is none */
+    int child[3];     /* the same descriptor three times for a terminal */
+    int in, out, err; /* init's non-blocking ends, -1 where there is none */
 };
 
 /* 0 or an errno; nothing stays open on an error. */

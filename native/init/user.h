@@ -1,6 +1,6 @@
 /*
- * Acting as the sandbox's user without giving up being root. Each of these leaves the identity as it found it, and asks again for what the
- * kernel takes away at every change of identity: staying unreadable, and dying with the parent.
+ * Acting as the sandbox's user without giving up being root. Each of these leaves the identity as it found it, and asks
+ * again for what the kernel takes away at every change of identity: staying unreadable, and dying with the parent.
  */
 #ifndef CLOCHE_USER_H
 #define CLOCHE_USER_H
@@ -15,8 +15,8 @@ void files_as_user(uint32_t uid);
 void files_as_root(void);
 
 /*
- * Kills every process of the user at one instant. While kill(-1) walks the table nothing can fork past it, and the worker is left alone
- * because a process with the user's identity and no capability has no right to signal it.
+ * Kills every process of the user at one instant. While kill(-1) walks the table nothing can fork past it, and the
+ * worker is left alone because a process with the user's identity and no capability has no right to signal it.
  */
 void kill_user_processes(void);
 

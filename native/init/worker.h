@@ -1,6 +1,7 @@
 /*
- * The worker: a language runtime already running beside init, which takes a job in place of a program. It says 'R' when it can take one;
- * until then jobs wait here in order. Without EXEC_KEEP the worker itself becomes the program, with it a child it clones for init.
+ * The worker: a language runtime already running beside init, which takes a job in place of a program. It says 'R' when
+ * it can take one; until then jobs wait here in order. Without EXEC_KEEP the worker itself becomes the program, with it
+ * a child it clones for init.
  */
 #ifndef CLOCHE_WORKER_H
 #define CLOCHE_WORKER_H
@@ -12,12 +13,12 @@
 #include "bytes.h"
 
 struct job {
-	struct job *next;
-	uint32_t flags;
-	int stdio[3]; /* taken over and closed */
-	struct bytes body;
-	void (*started)(struct job *job, pid_t pid);
-	void (*failed)(struct job *job, int error, const char *text);
+    struct job *next;
+    uint32_t flags;
+    int stdio[3]; /* taken over and closed */
+    struct bytes body;
+    void (*started)(struct job *job, pid_t pid);
+    void (*failed)(struct job *job, int error, const char *text);
 };
 
 bool worker_open(int fd, pid_t pid);
