@@ -338,6 +338,8 @@ bool exec_begin(struct conn *conn, const uint8_t *fields, size_t size)
 static size_t held_by(const struct exec *exec, const struct source *source)
 {
     int held = 0;
+    if (!source_is_open(source))
+        return 0;
     if (exec->flags & EXEC_PTY)
         return TERMINAL_HOLDS;
     return ioctl(source->watch.fd, FIONREAD, &held) == 0 && held > 0 ? (size_t)held : 0;
