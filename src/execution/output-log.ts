@@ -1,0 +1,132 @@
+import { join } from 'node:path'
+import { type StreamLimits, StreamStore } from './stream-store.ts'
+
+export type StreamName = 'stdout' | 'stderr'
+export const STREAM_NAMES: readonly StreamName[] = ['stdout', 'stderr']
+
+/** How much of each stream a reader has had. */
+export interface Position {
+  readonly stdout: number
+  readonly stderr: number
+}
+
+export const BEGINNING: Position = { stdout: 0, stderr: 0 }
+
+export interface Piece {
+  readonly stream: StreamName
+  readonly bytes: Buffer
+  /** After this piece: from here another reader can go on. */
+  readonly position: Position
+}
+
+const PIECE_BYTES = 48 * 1024
+/** Changes between the streams that are remembered in order; a program that alternates more often is shown more coarsely. */
+const MOST_TURNS = 4096
+
+interface Turn {
+  readonly stream: StreamName
+  /** The stream's bytes up to here belong to this turn or an earlier one. */
+  end: number
+}
+
+/**
+ * Both streams of a running program. Readers pull, each at its own pace and from any place: a slow one costs no memory and
+ * holds up nobody. What one sees is in the order it came, as long as the streams did not take turns too often.
+ */
+export class OutputLog {
+  readonly stdout: StreamStore
+  readonly stderr: StreamStore
+  readonly #turns: Turn[] = []
+  #ended = false
+  #wake: Array<() => void> = []
+
+  constructor(folder: string, id: string, limits: StreamLimits) {
+    this.stdout = new StreamStore(join(folder, `${id}.stdout`), limits)
+    this.stderr = new StreamStore(join(folder, `${id}.stderr`), limits)
+  }
+
+  /** False: pause until `onRoom`. */
+  append(stream: StreamName, chunk: Buffer): boolean {
+    const store = this[stream]
+    const room = store.append(chunk)
+    const last = this.#turns.at(-1)
+    if (last?.stream === stream || this.#turns.length >= MOST_TURNS) {
+      const turn = last?.stream === stream ? last : this.#turns.findLast((one) => one.stream === stream)
+      if (turn !== undefined) turn.end = store.keptBytes
+    } else {
+      this.#turns.push({ stream, end: store.keptBytes })
+    }
+    this.#notify()
+    return room
+  }
+
+  onRoom(listener: () => void): void {
+    for (const name of STREAM_NAMES) this[name].onRoom(listener)
+  }
+
+  /** Nothing comes any more; readers end when they have had everything. */
+  end(): void {
+    this.#ended = true
+    this.#notify()
+  }
+
+  /** Everything from a position on, until the end. Leaving the loop is all it takes to stop. */
+  async *follow(from: Position, signal?: AbortSignal): AsyncGenerator<Piece, void, void> {
+    const had = { ...from }
+    let turn = 0
+    while (signal?.aborted !== true) {
+      const next = this.#next(had, turn)
+      if (next === undefined) {
+        if (this.#ended) return
+        await this.#change(signal)
+        continue
+      }
+      turn = next.turn
+      const bytes = await this[next.stream].read(had[next.stream], Math.min(next.most, PIECE_BYTES))
+      if (bytes.length === 0) return
+      had[next.stream] += bytes.length
+      yield { stream: next.stream, bytes, position: { ...had } }
+    }
+  }
+
+  async settle(): Promise<void> {
+    await Promise.all(STREAM_NAMES.map((name) => this[name].settle()))
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(STREAM_NAMES.map((name) => this[name].close()))
+  }
+
+  #next(had: Position, fromTurn: number): { stream: StreamName; most: number; turn: number } | undefined {
+    for (let turn = fromTurn; turn < this.#turns.length; turn++) {
+      const one = this.#turns[turn]
+      if (one !== undefined && had[one.stream] < one.end) {
+        return { stream: one.stream, most: one.end - had[one.stream], turn }
+      }
+    }
+    const last = Math.max(0, this.#turns.length - 1)
+    for (const stream of STREAM_NAMES) {
+      const most = this[stream].keptBytes - had[stream]
+      if (most > 0) return { stream, most, turn: last }
+    }
+    return undefined
+  }
+
+  #change(signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        signal?.removeEventListener('abort', done)
+        resolve()
+      }
+      signal?.addEventListener('abort', done, { once: true })
+      this.#wake.push(done)
+    })
+  }
+
+  #notify(): void {
+    if (this.#wake.length === 0) return
+    const waiting = this.#wake
+    this.#wake = []
+    for (const wake of waiting) wake()
+  }
+}
