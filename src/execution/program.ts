@@ -42,10 +42,10 @@ export function startOf(request: ExecutionRequest, runtime: RuntimeName, keep: b
   if (language === 'bash' || language === 'shell') {
     const shell = language === 'bash' ? 'bash' : 'sh'
     if (!large) return argvStart(request, [shell, '-c', code, shell, ...args])
-    return argvStart(request, [shell, '/workspace/main.sh', ...args], codeFile('main.sh', code))
+    return argvStart(request, [shell, '/workspace/main.sh', ...args], codeFile('/workspace/main.sh', code))
   }
   if (runtime === 'bare') {
-    const file = `/workspace/${FILE_OF[language]}`
+    const file = FILE_OF[language]
     return argvStart(request, [...INTERPRETER[language], file, ...args], codeFile(file, code))
   }
   const file = large ? FILE_OF[language] : null
@@ -64,11 +64,15 @@ export function startOf(request: ExecutionRequest, runtime: RuntimeName, keep: b
   }
 }
 
-const FILE_OF = { python: 'main.py', javascript: 'main.mjs', typescript: 'main.mts' } as const
+const FILE_OF = {
+  python: '/workspace/main.py',
+  javascript: '/workspace/main.mjs',
+  typescript: '/workspace/main.mts',
+} as const
 const INTERPRETER = { python: ['python3'], javascript: ['node'], typescript: ['node'] } as const
 
 function codeFile(path: string, code: string): readonly InputFile[] {
-  return [{ path: `/workspace/${path}`, mode: 0o644, content: Buffer.from(code) }]
+  return [{ path, mode: 0o644, content: Buffer.from(code) }]
 }
 
 function argvStart(
