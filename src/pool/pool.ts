@@ -1,0 +1,370 @@
+/*
+ * pool: who gets which sandbox.
+ *
+ * Guarantees: a claim gets a sandbox that nobody else has; one that ran code of a tenant is only ever used again by that
+ * tenant, for the same environment, network and limits, and only after a reset that succeeded. The start kind is the truth.
+ * No more sandboxes exist than the settings allow; who finds no place waits in a bounded queue, tenants in turns. Making
+ * goes before keeping ready, destroying happens after the answer, and both are bounded.
+ *
+ * Does not: run anything, judge requests, or decide what may be reached.
+ */
+
+import { ClocheError } from '../model/errors.ts'
+import type { TenantId } from '../model/ids.ts'
+import type { Driver, Limits, NetworkKind, RuntimeName, Sandbox, SandboxSpec } from '../sandbox/driver.ts'
+import { abortable } from '../std/abort.ts'
+import { type Clock, systemClock, type Timer } from '../std/clock.ts'
+import { Admission } from './admission.ts'
+import { Gate, type Urgency } from './gate.ts'
+import { type ReadMemory, readMachineMemory } from './memory.ts'
+import { IDLE_SANDBOX_BYTES, type PoolSettings } from './settings.ts'
+import { Shelf } from './shelf.ts'
+import { type PoolStats, statsOf } from './stats.ts'
+import { WarmSandboxes } from './warm.ts'
+
+export type StartKind = 'standby' | 'fork' | 'cold' | 'warm'
+
+export interface ClaimRequest {
+  readonly tenantId: TenantId
+  readonly runtime: RuntimeName
+  /** None or one environment's layer. */
+  readonly layers: readonly string[]
+  readonly limits: Limits
+  readonly network: NetworkKind
+  readonly mode: 'ephemeral' | 'cached'
+  /** What else must be equal for a warm sandbox to be used again, such as the network policy. */
+  readonly affinity?: string
+}
+
+export interface Lease {
+  readonly sandbox: Sandbox
+  readonly startKind: StartKind
+  /** Waiting for a place, and then for the sandbox to be made or fitted. */
+  readonly queueMs: number
+  readonly startMs: number
+  /**
+   * Gives the sandbox back; what happens to it then happens later. `reuse` keeps it for this tenant if the claim was of mode
+   * `cached` and it can be reset. Only the first call counts.
+   */
+  release(outcome: 'reuse' | 'destroy'): void
+}
+
+export interface PoolOptions {
+  readonly clock?: Clock
+  readonly readMemory?: ReadMemory
+  /** What went wrong where nobody waits for it. */
+  readonly onProblem?: (what: string, cause: unknown) => void
+}
+
+const TICK_MS = 1000
+
+export class Pool {
+  readonly #driver: Driver
+  readonly #settings: PoolSettings
+  readonly #clock: Clock
+  readonly #readMemory: ReadMemory
+  readonly #onProblem: (what: string, cause: unknown) => void
+  readonly #admission: Admission
+  readonly #makers: Gate
+  readonly #destroyers: Gate
+  readonly #shelves = new Map<string, Shelf>()
+  readonly #warm: WarmSandboxes
+  readonly #leased = new Set<Sandbox>()
+  readonly #background = new Set<Promise<void>>()
+  readonly #claims: Record<StartKind, number> = { standby: 0, fork: 0, cold: 0, warm: 0 }
+  #resetting = 0
+  #memoryAvailableBytes: number
+  #timer: Timer | undefined
+  #closing: Promise<void> | undefined
+  #allReleased: (() => void) | undefined
+
+  constructor(driver: Driver, settings: PoolSettings, options: PoolOptions = {}) {
+    this.#driver = driver
+    this.#settings = settings
+    this.#clock = options.clock ?? systemClock
+    this.#readMemory = options.readMemory ?? readMachineMemory
+    this.#onProblem = options.onProblem ?? (() => {})
+    this.#admission = new Admission(settings, this.#clock, () => this.#makeRoom())
+    this.#makers = new Gate(settings.createConcurrency)
+    this.#destroyers = new Gate(settings.destroyConcurrency)
+    this.#warm = new WarmSandboxes(settings.warm)
+    this.#memoryAvailableBytes = this.#readMemory().availableBytes
+  }
+
+  /** Begins to keep sandboxes ready. Claims work without it, only slower. */
+  start(runtimes: readonly RuntimeName[]): void {
+    for (const runtime of runtimes) this.#shelf({ runtime, layers: [], network: 'none' })
+    this.#tick()
+  }
+
+  /**
+   * Rejects with `queue_full` or `queue_timeout` when there is no place, with what the driver says when none can be made, with
+   * the signal's reason when it aborts.
+   */
+  claim(request: ClaimRequest, signal?: AbortSignal): Promise<Lease> {
+    if (this.#closing !== undefined) return Promise.reject(new ClocheError('shutting_down', {}))
+    const claimed = this.#claim(request, signal)
+    this.#track(claimed.then(ignore, ignore))
+    return claimed
+  }
+
+  async #claim(request: ClaimRequest, signal?: AbortSignal): Promise<Lease> {
+    signal?.throwIfAborted()
+    const beganMs = this.#clock.monotonic()
+    const shelf = this.#shelf(request)
+    shelf.demand.arrived(beganMs)
+    const warm = request.mode === 'cached' ? this.#warm.take(warmKey(request)) : undefined
+    if (warm !== undefined) return this.#lease(request, warm.sandbox, 'warm', beganMs, beganMs, warm.uses)
+    const ready = shelf.take(request.limits)
+    if (ready !== undefined) {
+      this.#refill(shelf)
+      await this.#fit(ready, request.limits)
+      return this.#lease(request, ready, 'standby', beganMs, beganMs, 0)
+    }
+    await this.#admission.enter(request.tenantId, signal)
+    const admittedMs = this.#clock.monotonic()
+    const sandbox = await this.#make(specOf(request, request.limits), shelf, 'urgent', signal)
+    this.#refill(shelf)
+    return this.#lease(request, sandbox, request.runtime === 'bare' ? 'cold' : 'fork', beganMs, admittedMs, 0)
+  }
+
+  stats(): PoolStats {
+    return statsOf({
+      leased: this.#leased.size,
+      taken: this.#admission.taken,
+      capacity: this.#settings.maxSandboxes,
+      queued: this.#admission.waiting,
+      creating: this.#makers.running + this.#makers.waiting,
+      destroying: this.#destroyers.running + this.#destroyers.waiting,
+      resetting: this.#resetting,
+      warm: this.#warm.size,
+      claims: this.#claims,
+      shelves: [...this.#shelves.values()],
+    })
+  }
+
+  /** No claim any more; waits for leases until the drain deadline, then destroys everything. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#drain()
+    return this.#closing
+  }
+
+  // ---- leases ----
+
+  #lease(
+    request: ClaimRequest,
+    sandbox: Sandbox,
+    startKind: StartKind,
+    beganMs: number,
+    admittedMs: number,
+    uses: number,
+  ): Lease {
+    if (this.#closing !== undefined) {
+      this.#dispose(sandbox)
+      throw new ClocheError('shutting_down', {})
+    }
+    this.#claims[startKind]++
+    this.#leased.add(sandbox)
+    const release = (outcome: 'reuse' | 'destroy'): void => {
+      if (!this.#leased.delete(sandbox)) return
+      const reuse = outcome === 'reuse' && request.mode === 'cached' && this.#warm.wants(uses + 1)
+      if (reuse && sandbox.endReason === undefined && this.#closing === undefined)
+        this.#keep(request, sandbox, uses + 1)
+      else this.#dispose(sandbox)
+      if (this.#leased.size === 0) this.#allReleased?.()
+    }
+    const queueMs = admittedMs - beganMs
+    return { sandbox, startKind, queueMs, startMs: this.#clock.monotonic() - admittedMs, release }
+  }
+
+  /** A standby sandbox gets the limits of its claim, unless it has them already. */
+  async #fit(sandbox: Sandbox, limits: Limits): Promise<void> {
+    if (limitsKey(limits) === limitsKey(sandbox.spec.limits)) return
+    try {
+      await sandbox.limit(limits)
+    } catch (error) {
+      this.#dispose(sandbox)
+      throw error
+    }
+  }
+
+  /** Resets a used sandbox and puts it away for its tenant; one that cannot be reset is destroyed. */
+  #keep(request: ClaimRequest, sandbox: Sandbox, uses: number): void {
+    this.#resetting++
+    const kept = (async (): Promise<void> => {
+      try {
+        await sandbox.reset()
+        await sandbox.usage(true)
+      } catch (error) {
+        this.#onProblem('a used sandbox could not be reset', error)
+        this.#dispose(sandbox)
+        return
+      } finally {
+        this.#resetting--
+      }
+      if (this.#closing !== undefined || sandbox.endReason !== undefined) {
+        this.#dispose(sandbox)
+        return
+      }
+      const evicted = this.#warm.put(warmKey(request), sandbox, uses, this.#clock.monotonic())
+      if (evicted !== undefined) this.#dispose(evicted)
+      if (this.#admission.waiting > 0) this.#makeRoom()
+    })()
+    this.#track(kept)
+  }
+
+  // ---- making ----
+
+  #shelf(kind: Pick<SandboxSpec, 'runtime' | 'layers' | 'network'>): Shelf {
+    const key = `${kind.runtime}/${kind.network}/${kind.layers.join(',')}`
+    const known = this.#shelves.get(key)
+    if (known !== undefined) return known
+    const range = this.#settings.standby[kind.runtime]
+    const always = kind.layers.length === 0 && kind.network === 'none'
+    const shelf = new Shelf(specOf(kind, this.#settings.defaultLimits), {
+      min: always ? range.min : 0,
+      max: range.max,
+      idleMs: this.#settings.standbyIdleMs,
+      memoryReserveBytes: this.#settings.memoryReserveBytes,
+      sandboxBytes: IDLE_SANDBOX_BYTES[kind.runtime],
+    })
+    this.#shelves.set(key, shelf)
+    return shelf
+  }
+
+  /** Makes one in a place that was taken for it; the place is given back if it cannot be made. */
+  async #make(spec: SandboxSpec, shelf: Shelf, urgency: Urgency, signal?: AbortSignal): Promise<Sandbox> {
+    const making = this.#makers.run(urgency, async () => {
+      const beganMs = this.#clock.monotonic()
+      const sandbox = await this.#driver.create(spec, signal)
+      const nowMs = this.#clock.monotonic()
+      shelf.demand.created(nowMs - beganMs, nowMs)
+      // One that ends while it stands ready or rests is cleared away; whoever holds it sees to it otherwise.
+      void sandbox.ended.then(() => {
+        if (shelf.drop(sandbox) || this.#warm.drop(sandbox)) this.#dispose(sandbox)
+      })
+      return sandbox
+    })
+    try {
+      return await abortable(making, signal)
+    } catch (error) {
+      making.then(
+        (sandbox) => this.#dispose(sandbox),
+        () => this.#admission.leave(),
+      )
+      throw error
+    }
+  }
+
+  #refill(shelf: Shelf): void {
+    if (this.#closing !== undefined) return
+    const { missing } = shelf.plan(this.#clock.monotonic(), this.#memoryAvailableBytes)
+    for (let i = 0; i < missing && this.#admission.tryEnter(); i++) {
+      shelf.beginMaking()
+      this.#track(this.#stock(shelf))
+    }
+  }
+
+  async #stock(shelf: Shelf): Promise<void> {
+    try {
+      const sandbox = await this.#make(shelf.spec, shelf, 'patient')
+      if (this.#closing !== undefined) {
+        shelf.notMade()
+        this.#dispose(sandbox)
+        return
+      }
+      shelf.made(sandbox)
+      if (this.#admission.waiting > 0) this.#makeRoom()
+    } catch (error) {
+      shelf.failed(this.#clock.monotonic())
+      this.#onProblem('a standby sandbox could not be made', error)
+    }
+  }
+
+  // ---- letting go ----
+
+  /** Somebody waits for a place: an idle sandbox gives up its own. Warm ones first: they serve one tenant only. */
+  #makeRoom(): void {
+    const fullest = [...this.#shelves.values()].reduce<Shelf | undefined>(
+      (most, shelf) => (shelf.ready > (most?.ready ?? 0) ? shelf : most),
+      undefined,
+    )
+    const idle = this.#warm.takeOldest() ?? fullest?.takeOldest()
+    if (idle !== undefined) this.#dispose(idle)
+  }
+
+  /** Destroys later, and gives its place back when nothing is left of it. */
+  #dispose(sandbox: Sandbox): void {
+    const gone = this.#destroyers
+      .run('patient', () => sandbox.destroy())
+      .catch((error) => this.#onProblem('a sandbox could not be destroyed', error))
+      .then(() => this.#admission.leave())
+    this.#track(gone)
+  }
+
+  #track(work: Promise<void>): void {
+    this.#background.add(work)
+    void work.finally(() => this.#background.delete(work))
+  }
+
+  // ---- time ----
+
+  #tick(): void {
+    if (this.#closing !== undefined) return
+    const nowMs = this.#clock.monotonic()
+    this.#memoryAvailableBytes = this.#readMemory().availableBytes
+    this.#admission.memoryShort = this.#memoryAvailableBytes < this.#settings.memoryReserveBytes
+    for (const sandbox of this.#warm.takeExpired(nowMs)) this.#dispose(sandbox)
+    for (const [key, shelf] of this.#shelves) {
+      if (shelf.forgettable(nowMs)) this.#shelves.delete(key)
+      else this.#balance(shelf, nowMs)
+    }
+    this.#timer = this.#clock.after(TICK_MS, () => this.#tick())
+  }
+
+  /** Shrinks by one at a time: demand that comes back a moment later finds most of it still there. */
+  #balance(shelf: Shelf, nowMs: number): void {
+    const { surplus } = shelf.plan(nowMs, this.#memoryAvailableBytes)
+    const extra = surplus > 0 ? shelf.takeOldest() : undefined
+    if (extra !== undefined) this.#dispose(extra)
+    else this.#refill(shelf)
+  }
+
+  async #drain(): Promise<void> {
+    this.#timer?.cancel()
+    this.#admission.close(new ClocheError('shutting_down', {}))
+    if (this.#leased.size > 0) {
+      const released = Promise.withResolvers<void>()
+      this.#allReleased = released.resolve
+      const timer = this.#clock.after(this.#settings.drainMs, released.resolve)
+      await released.promise
+      timer.cancel()
+    }
+    for (const sandbox of this.#leased) this.#dispose(sandbox)
+    this.#leased.clear()
+    for (let idle = this.#warm.takeOldest(); idle !== undefined; idle = this.#warm.takeOldest())
+      this.#dispose(idle)
+    for (const shelf of this.#shelves.values()) {
+      for (let idle = shelf.takeOldest(); idle !== undefined; idle = shelf.takeOldest()) this.#dispose(idle)
+    }
+    // What is being made or reset ends in a dispose of its own, so waiting once is not enough.
+    while (this.#background.size > 0) await Promise.all(this.#background)
+  }
+}
+
+function specOf(kind: Pick<SandboxSpec, 'runtime' | 'layers' | 'network'>, limits: Limits): SandboxSpec {
+  return { runtime: kind.runtime, layers: kind.layers, limits, network: kind.network }
+}
+
+/** Unambiguous whatever the parts hold. */
+function warmKey(request: ClaimRequest): string {
+  const { tenantId, runtime, layers, network, affinity = '' } = request
+  return JSON.stringify([tenantId, runtime, layers, network, affinity, limitsKey(request.limits)])
+}
+
+function limitsKey(limits: Limits): string {
+  const { memoryBytes, cpuMillis, pids, diskBytes, inodes, readBps, writeBps, readIops, writeIops } = limits
+  return [memoryBytes, cpuMillis, pids, diskBytes, inodes, readBps, writeBps, readIops, writeIops].join('/')
+}
+
+function ignore(): void {}
