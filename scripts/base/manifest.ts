@@ -46,7 +46,9 @@ function byBytes(left: string, right: string): number {
 /** The installed packages, from lines of `name version`. */
 export function packagesFrom(text: string): Record<string, string> {
   const lines = text.split('\n').filter((line) => line.includes(' '))
-  return Object.fromEntries(lines.map((line) => [line.slice(0, line.indexOf(' ')), line.slice(line.indexOf(' ') + 1)]))
+  return Object.fromEntries(
+    lines.map((line) => [line.slice(0, line.indexOf(' ')), line.slice(line.indexOf(' ') + 1)]),
+  )
 }
 
 function writeManifest([work, kind, recipe, suite]: string[]): void {
