@@ -12,6 +12,7 @@ export const platformErrors: Entries<
   | 'storage_full'
   | 'not_ready'
   | 'shutting_down'
+  | 'store_in_use'
   | 'store_too_new'
   | 'store_damaged'
   | 'blob_damaged'
@@ -101,6 +102,15 @@ export const platformErrors: Entries<
     detail: () => 'The server takes no new work because it is stopping.',
     hint: 'Try again in a moment: another start will answer.',
     example: { retryAfterMs: 2000 },
+  },
+  store_in_use: {
+    status: 500,
+    fault: 'platform',
+    retryable: false,
+    title: 'Another server uses this data folder',
+    detail: ({ path }) => `${path} is open in another process.`,
+    hint: 'Stop the other server, or give this one a data folder of its own with --data.',
+    example: { path: 'cloche.db' },
   },
   store_too_new: {
     status: 500,

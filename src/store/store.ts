@@ -1,173 +1,158 @@
-/*
- * store: what must outlive the server, in SQLite on a thread of its own, behind one interface.
- *
- * Guarantees: a promise that says "durable" resolves only after the commit is on disk; nothing here blocks the caller's
- * thread for a disk; every read sees every write made before it through the same Store; a record is reached only with its
- * tenant's id, except by the functions of `Platform`, which serve the server itself. After kill -9 nothing durable is lost
- * and no appended record either (the journal is replayed at open); after a power cut only appended records of the last
- * moments can be missing.
- * Does not do: large bytes (blobs), deciding (which status may follow, who may see what), being shared by two servers.
- */
-import type { ApiKey, Scope } from '../model/api-key.ts'
+import { dirname, join } from 'node:path'
 import type { Environment } from '../model/environment.ts'
-import type { ExecutionRecord } from '../model/execution.ts'
-import type { ExecutionStatus } from '../model/execution-status.ts'
-import type {
-  BlobHash,
-  EnvironmentId,
-  ExecutionId,
-  KeyId,
-  LayerHash,
-  ServerId,
-  TenantId,
-} from '../model/ids.ts'
+import { newTenantId, type TenantId } from '../model/ids.ts'
 import type { Tenant } from '../model/tenant.ts'
+import { type Clock, systemClock } from '../std/clock.ts'
+import { DatabaseThread } from './database-thread.ts'
+import { ExecutionTable, parseRecord } from './executions.ts'
+import type { Environments, Idempotency, ResultCache, Store, Tenants } from './faces.ts'
+import { Journal, type JournalPoint, readSegment, segmentsIn } from './journal.ts'
+import { JournalFeed } from './journal-feed.ts'
+import { KeyRing } from './key-ring.ts'
+import { PlatformTable } from './platform.ts'
 
-export interface Store {
-  readonly tenants: Tenants
-  readonly keys: Keys
-  readonly executions: Executions
-  readonly environments: Environments
-  readonly results: ResultCache
-  readonly idempotency: Idempotency
-  readonly platform: Platform
-  /** Settles only if the store can no longer work (disk, thread): the server has to end. Never resolves otherwise. */
-  readonly broken: Promise<Error>
-  /** Everything given so far is on disk. */
-  flush(): Promise<void>
-  /** Flushes, then ends the thread. Calls made after it are refused. */
-  close(): Promise<void>
+export type * from './faces.ts'
+
+export interface StoreOptions {
+  readonly clock?: Clock
+  /** Default: `journal` beside the database. */
+  readonly journalDir?: string
 }
 
-export interface Tenants {
-  /** Durable. `conflict` when the name is taken. */
-  create(name: string): Promise<Tenant>
-  get(id: TenantId): Promise<Tenant | undefined>
-  byName(name: string): Promise<Tenant | undefined>
-  list(): Promise<Tenant[]>
+const REPLAY_BATCH = 256
+
+/**
+ * Opens the store at `path`, making it at the first start. Refuses with `store_too_new`, `store_in_use` or
+ * `store_damaged`. When it resolves, everything an earlier process appended is in the database.
+ */
+export async function openStore(path: string, options: StoreOptions = {}): Promise<Store> {
+  const { clock = systemClock, journalDir = join(dirname(path), 'journal') } = options
+  const thread = await DatabaseThread.start(path)
+  try {
+    const replay = await replayJournal(thread, journalDir)
+    const journal = new Journal(journalDir, replay.oldest, replay.lastSegment)
+    journal.discardBefore(journal.point)
+    const feed = new JournalFeed(journal, thread, clock, replay.takenTo)
+    return makeStore(thread, journal, feed, clock, replay)
+  } catch (error) {
+    await thread.close()
+    throw error
+  }
 }
 
-export interface NewKey {
-  readonly name: string
-  readonly scopes: readonly Scope[]
-  readonly ratePerMinute: number | null
-  readonly expiresAt: number | null
+interface Replay {
+  readonly takenTo: JournalPoint
+  readonly oldest: number
+  readonly lastSegment: number
+  readonly replayed: number
+  readonly unreadable: number
 }
 
-export interface Keys {
-  /** Durable. The secret is in this answer and nowhere else, ever. */
-  create(tenantId: TenantId, key: NewKey): Promise<{ readonly key: ApiKey; readonly secret: string }>
-  /**
-   * The key of this secret, or `unauthorized`, `key_expired`, `key_revoked`. Known keys are answered from memory, without
-   * leaving the thread; a revocation takes effect at once.
-   */
-  verify(secret: string): ApiKey | Promise<ApiKey>
-  get(tenantId: TenantId, id: KeyId): Promise<ApiKey | undefined>
-  list(tenantId: TenantId): Promise<ApiKey[]>
-  /** Durable. The revoked key, or undefined if the tenant has no such key; revoking twice keeps the first time. */
-  revoke(tenantId: TenantId, id: KeyId): Promise<ApiKey | undefined>
+/** Takes in what the process before wrote to the journal and did not get into the database. */
+async function replayJournal(thread: DatabaseThread, dir: string): Promise<Replay> {
+  let takenTo = await thread.call('journalPosition', undefined)
+  let replayed = 0
+  let unreadable = 0
+  const segments = segmentsIn(dir)
+  for (const file of segments.filter(({ segment }) => segment >= takenTo.segment)) {
+    const from = file.segment === takenTo.segment ? takenTo.position : 0
+    const read = readSegment(file, from)
+    // The position moves with the last batch only: after a crash in between the file is read again from its start.
+    for (let first = 0; first < read.records.length; first += REPLAY_BATCH) {
+      const bodies = read.records.slice(first, first + REPLAY_BATCH)
+      await thread.call('takeInJournal', { bodies, from: takenTo, to: takenTo })
+    }
+    await thread.call('takeInJournal', { bodies: [], from: takenTo, to: read.end })
+    takenTo = read.end
+    replayed += read.records.length
+    unreadable += read.unreadable
+  }
+  const lastSegment = Math.max(takenTo.segment, segments.at(-1)?.segment ?? 0)
+  return { takenTo, oldest: segments[0]?.segment ?? lastSegment + 1, lastSegment, replayed, unreadable }
 }
 
-/** Everything a listing shows; `cursor` of one page starts the next, null is the end. */
-export interface Page<T> {
-  readonly items: T[]
-  readonly cursor: string | null
+function makeStore(
+  thread: DatabaseThread,
+  journal: Journal,
+  feed: JournalFeed,
+  clock: Clock,
+  replay: Replay,
+): Store {
+  const keys = new KeyRing(thread, clock)
+  let closing: Promise<void> | undefined
+  const close = async (): Promise<void> => {
+    // What cannot be fed now (a full disk) stays in the journal for the next open.
+    await Promise.allSettled([feed.flush(), keys.flush()])
+    feed.stop()
+    await thread.close()
+    journal.close()
+  }
+  return {
+    tenants: tenantsOn(thread, clock),
+    keys,
+    executions: new ExecutionTable(thread, feed, clock),
+    environments: environmentsOn(thread),
+    results: resultsOn(thread, clock),
+    idempotency: idempotencyOn(thread, clock),
+    platform: new PlatformTable(thread, feed, clock),
+    broken: thread.broken,
+    flush: async () => {
+      await Promise.all([feed.flush(), keys.flush()])
+    },
+    stats: () => ({
+      pendingRecords: feed.pendingRecords,
+      pendingBytes: feed.pendingBytes,
+      waitingCalls: thread.waitingCalls,
+      replayedRecords: replay.replayed,
+      unreadableLines: replay.unreadable,
+    }),
+    close: () => {
+      closing ??= close()
+      return closing
+    },
+  }
 }
 
-export interface ListExecutions {
-  readonly limit: number
-  readonly cursor?: string | undefined
-  readonly status?: ExecutionStatus | undefined
+function tenantsOn(thread: DatabaseThread, clock: Clock): Tenants {
+  return {
+    create: async (name) => {
+      const now = clock.now()
+      const tenant: Tenant = { id: newTenantId(now), name, createdAt: now }
+      await thread.call('createTenant', tenant)
+      return tenant
+    },
+    get: (id) => thread.call('getTenant', id),
+    byName: (name) => thread.call('tenantByName', name),
+    list: () => thread.call('listTenants', undefined),
+  }
 }
 
-export interface IdempotencyClaim {
-  readonly key: string
-  /** Hash of the request's content: the same key with another one is `idempotency_conflict`. */
-  readonly fingerprint: string
-  readonly expiresAt: number
+function environmentsOn(thread: DatabaseThread): Environments {
+  return {
+    create: (environment: Environment) => thread.call('createEnvironment', environment),
+    update: (environment: Environment) => thread.call('updateEnvironment', environment),
+    get: (tenantId, id) => thread.call('getEnvironment', { tenantId, id }),
+    byName: (tenantId, name) => thread.call('environmentByName', { tenantId, name }),
+    bySpec: (tenantId, specHash) => thread.call('environmentBySpec', { tenantId, specHash }),
+    list: (tenantId) => thread.call('listEnvironments', tenantId),
+    delete: (tenantId, id) => thread.call('deleteEnvironment', { tenantId, id }),
+  }
 }
 
-export type Accepted =
-  | { readonly outcome: 'accepted' }
-  /** The idempotency key was used before, with the same request: this is its execution. */
-  | { readonly outcome: 'repeated'; readonly executionId: ExecutionId }
-
-export interface Executions {
-  /** Durable, and in one step with the claim of the idempotency key: whoever was answered is on disk. */
-  accept(record: ExecutionRecord, claim?: IdempotencyClaim): Promise<Accepted>
-  /**
-   * Writes to the journal before it returns and to the database soon after; a few µs, never an fsync. An older revision
-   * never replaces a newer one.
-   */
-  append(record: ExecutionRecord): void
-  /** Durable. `conflict` if the stored record is not older than this one, or was deleted. */
-  commit(record: ExecutionRecord): Promise<void>
-  get(tenantId: TenantId, id: ExecutionId): Promise<ExecutionRecord | undefined>
-  /** Newest first. A cursor that was not made here is `invalid_request`. */
-  list(tenantId: TenantId, query: ListExecutions): Promise<Page<ExecutionRecord>>
-  /** Durable. False if there is none; `execution_still_running` if it has not ended. */
-  delete(tenantId: TenantId, id: ExecutionId): Promise<boolean>
+function resultsOn(thread: DatabaseThread, clock: Clock): ResultCache {
+  return {
+    get: async (tenantId: TenantId, key: string) => {
+      const body = await thread.call('getResult', { tenantId, key, nowMs: clock.now() })
+      return body === undefined ? undefined : parseRecord(body)
+    },
+    put: (tenantId, key, record, expiresAt) =>
+      thread.call('putResult', { tenantId, key, body: JSON.stringify(record), expiresAt }),
+  }
 }
 
-export interface Environments {
-  /** Durable. `conflict` when the tenant has one of that name. */
-  create(environment: Environment): Promise<void>
-  /** Durable compare-and-set: `conflict` unless the stored revision is the one before. */
-  update(environment: Environment): Promise<void>
-  get(tenantId: TenantId, id: EnvironmentId): Promise<Environment | undefined>
-  byName(tenantId: TenantId, name: string): Promise<Environment | undefined>
-  /** The newest one built from this spec hash, named or inline. */
-  bySpec(tenantId: TenantId, specHash: LayerHash): Promise<Environment | undefined>
-  /** By name, then inline ones by age. */
-  list(tenantId: TenantId): Promise<Environment[]>
-  /** Durable. False if there is none. */
-  delete(tenantId: TenantId, id: EnvironmentId): Promise<boolean>
-}
-
-/** An earlier result under a hash of everything that decided it (code, input, environment, limits). */
-export interface ResultCache {
-  get(tenantId: TenantId, key: string): Promise<ExecutionRecord | undefined>
-  /** Soon on disk. Replaces what was there. */
-  put(tenantId: TenantId, key: string, record: ExecutionRecord, expiresAt: number): void
-}
-
-export interface Idempotency {
-  /** The execution a key belongs to; for looking up without claiming. `idempotency_conflict` for another fingerprint. */
-  find(tenantId: TenantId, key: string, fingerprint: string): Promise<ExecutionId | undefined>
-}
-
-export interface RetentionLimits {
-  readonly maxAgeMs: number
-  /** For each tenant. */
-  readonly maxCount: number
-}
-
-export interface Swept {
-  readonly executions: number
-  readonly results: number
-  readonly idempotencyKeys: number
-}
-
-/** For the server itself: the only functions that look across tenants. */
-export interface Platform {
-  /** Executions that have not ended and belong to another start of the server, oldest first. */
-  unfinished(currentServer: ServerId): Promise<ExecutionRecord[]>
-  /** Environments that were being built when a server ended. */
-  unbuilt(): Promise<Environment[]>
-  /** Layers that a record still needs. */
-  layers(): Promise<LayerHash[]>
-  /** Which of these blobs a record still needs: the question `Blobs.gc` asks before it deletes. */
-  referenced(hashes: readonly BlobHash[]): Promise<Set<BlobHash>>
-  /** Removes ended executions beyond the limits, expired results and idempotency keys, a small batch at a time. */
-  sweep(limits: RetentionLimits): Promise<Swept>
-  getSetting(name: string): Promise<string | undefined>
-  /** Durable. */
-  setSetting(name: string, value: string): Promise<void>
-}
-
-export interface StoreStats {
-  /** Journal records that are not in the database yet. */
-  readonly pendingRecords: number
-  readonly commits: number
-  readonly committedWrites: number
+function idempotencyOn(thread: DatabaseThread, clock: Clock): Idempotency {
+  return {
+    find: (tenantId, key, fingerprint) =>
+      thread.call('findClaim', { tenantId, key, fingerprint, nowMs: clock.now() }),
+  }
 }
