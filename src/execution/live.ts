@@ -1,8 +1,10 @@
+import type { ClocheError } from '../model/errors.ts'
 import type { ExecutionChanges, ExecutionRecord } from '../model/execution.ts'
 import { transition } from '../model/execution.ts'
 import { type ExecutionStatus, isFinal, mayFollow } from '../model/execution-status.ts'
 import type { ExecutionId, TenantId } from '../model/ids.ts'
 import type { Process, TerminalSize } from '../sandbox/driver.ts'
+import type { Clock } from '../std/clock.ts'
 import type { OutputLog } from './output-log.ts'
 import type { HostCause } from './verdict.ts'
 
@@ -27,12 +29,23 @@ export class LiveExecution {
   readonly #ending = new AbortController()
   readonly #finish = Promise.withResolvers<ExecutionRecord>()
   readonly #started = Promise.withResolvers<void>()
+  readonly #clock: Clock
+  readonly #acceptedMs: number
+  /** Why its code never began. */
+  failure: ClocheError | undefined
+  /** Accepted, and its turn has not come. */
+  waitsForDispatch = false
+  /** Under which its result may answer equal requests. */
+  resultKey: string | null = null
   #record: ExecutionRecord
   #process: Process | undefined
   #inputEnded = false
 
-  constructor(record: ExecutionRecord, output: OutputLog) {
+  /** `waitedMs`: what it had waited before this process knew of it. */
+  constructor(record: ExecutionRecord, output: OutputLog, clock: Clock, waitedMs = 0) {
     this.#record = record
+    this.#clock = clock
+    this.#acceptedMs = clock.monotonic() - waitedMs
     this.output = output
     this.signal = this.#ending.signal
     this.finished = this.#finish.promise
@@ -49,6 +62,11 @@ export class LiveExecution {
 
   get record(): ExecutionRecord {
     return this.#record
+  }
+
+  /** Since it was accepted. */
+  get ageMs(): number {
+    return this.#clock.monotonic() - this.#acceptedMs
   }
 
   get hostCause(): HostCause | undefined {

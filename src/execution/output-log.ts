@@ -38,6 +38,8 @@ export class OutputLog {
   readonly stderr: StreamStore
   readonly #turns: Turn[] = []
   #ended = false
+  #readers = 0
+  #retired = false
   #wake: Array<() => void> = []
 
   constructor(folder: string, id: string, limits: StreamLimits) {
@@ -72,6 +74,16 @@ export class OutputLog {
 
   /** Everything from a position on, until the end. Leaving the loop is all it takes to stop. */
   async *follow(from: Position, signal?: AbortSignal): AsyncGenerator<Piece, void, void> {
+    this.#readers++
+    try {
+      yield* this.#pieces(from, signal)
+    } finally {
+      this.#readers--
+      if (this.#retired && this.#readers === 0) await this.#close()
+    }
+  }
+
+  async *#pieces(from: Position, signal?: AbortSignal): AsyncGenerator<Piece, void, void> {
     const had = { ...from }
     let turn = 0
     while (signal?.aborted !== true) {
@@ -93,7 +105,13 @@ export class OutputLog {
     await Promise.all(STREAM_NAMES.map((name) => this[name].settle()))
   }
 
-  async close(): Promise<void> {
+  /** Lets go of everything as soon as the last reader has gone; nobody begins to read after this. */
+  async retire(): Promise<void> {
+    this.#retired = true
+    if (this.#readers === 0) await this.#close()
+  }
+
+  async #close(): Promise<void> {
     await Promise.all(STREAM_NAMES.map((name) => this[name].close()))
   }
 
