@@ -1,6 +1,8 @@
 """Turns the process that holds a job into the user's program, up to the point where CPython opens its script."""
 
+import builtins
 import fcntl
+import importlib.machinery
 import io
 import os
 import resource
@@ -10,10 +12,12 @@ import sys
 import termios
 import threading
 import time
+import types
 
 WORKSPACE = "/workspace"
 SCRIPT = "/workspace/main.py"  # fixed: the zygote's interpreter was started to run this file
 ENVIRONMENT_LAYER = "/opt/env/python"
+USER_SITE = ".local/lib/python{}.{}/site-packages".format(*sys.version_info)
 INTERPRETER = "/usr/bin/python3"
 EXIT_CANNOT_RUN = 126
 DEFAULTS = {
@@ -50,7 +54,8 @@ def become_user_program(job, native):
     native.reseed()
     take_environment(environment)
     open_streams(unbuffered=bool(environment.get("PYTHONUNBUFFERED")))
-    find_packages(environment.get("PYTHONPATH"))
+    find_packages(environment)
+    renew_main_module()
     sys.argv[:] = [argument, *job.args]
     sys.orig_argv[:] = ["python3", argument, *job.args]
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -69,6 +74,16 @@ def needs_fresh_interpreter(job, environment):
     return environment["LANG"] != DEFAULTS["LANG"] or any(
         name.startswith(READ_AT_START) or (name.startswith("PYTHON") and name not in HONOURED) for name in environment
     )
+
+
+def renew_main_module():
+    """The zygote froze its objects for the collector, the namespace of __main__ among them: a frozen one would keep
+    whatever refers to itself through it (a class with methods) from being finalised at exit."""
+    main = types.ModuleType("__main__")
+    main.__loader__ = importlib.machinery.BuiltinImporter
+    main.__annotations__ = {}
+    main.__builtins__ = builtins
+    sys.modules["__main__"] = main
 
 
 def own_session(job):
@@ -131,10 +146,14 @@ def open_stream(fd, mode, errors, unbuffered):
     return stream
 
 
-def find_packages(pythonpath):
-    """site.py looked for package folders before the sandbox and its user existed: it looks again."""
-    ahead = [os.path.abspath(entry) for entry in pythonpath.split(os.pathsep)] if pythonpath else []
-    sys.path[:] = ahead + STANDARD_PATH
+def find_packages(environment):
+    """site.py looked for package folders before the sandbox and its user existed: it looks again if that matters."""
+    user_site = os.path.join(environment["HOME"], USER_SITE)
+    folders = [user_site, *site.getsitepackages(), ENVIRONMENT_LAYER]
+    if not environment.get("PYTHONPATH") and all(entry in sys.path or not os.path.isdir(entry) for entry in folders):
+        return
+    ahead = environment["PYTHONPATH"].split(os.pathsep) if environment.get("PYTHONPATH") else []
+    sys.path[:] = [os.path.abspath(entry) for entry in ahead] + STANDARD_PATH
     site.USER_BASE = site.USER_SITE = None
     known = site.removeduppaths()
     site.addusersitepackages(known)

@@ -1,5 +1,7 @@
 """What the zygote does once, so that no sandbox has to: imports, and memory laid out to stay shared after forks."""
 
+import atexit
+import ctypes
 import gc
 import os
 import sys
@@ -14,6 +16,9 @@ COMMON = """
     selectors shlex shutil signal socket statistics string struct subprocess tempfile textwrap threading time
     traceback types typing unicodedata urllib.parse urllib.request uuid warnings weakref zlib
 """.split()
+
+OPENSSL = "libcrypto.so.3"
+OPENSSL_INIT_NO_ATEXIT = 0x00080000
 
 
 def hide_startup_path():
@@ -31,6 +36,7 @@ def hide_startup_path():
 
 
 def import_common_modules():
+    keep_openssl_at_exit()
     for name in COMMON:
         try:
             __import__(name)
@@ -38,7 +44,33 @@ def import_common_modules():
             pass  # a distribution may package it separately; programs then meet the same absence
 
 
+def keep_openssl_at_exit():
+    """Freeing its tables one by one takes a millisecond of page copying, right before the process goes anyway."""
+    try:
+        library = ctypes.CDLL(OPENSSL)
+    except OSError:
+        return  # this Python brings an OpenSSL of its own
+    library.OPENSSL_init_crypto(ctypes.c_uint64(OPENSSL_INIT_NO_ATEXIT), None)
+
+
 def settle():
-    """Objects alive now are never collected, so the collector does not write to pages that forks share."""
+    """Objects alive now are never collected or torn down, so nothing writes to the pages that forks share only to
+    free them. What the program itself makes is finalised as ever."""
+    shared.update(sys.modules)
+    for name in ("__main__", "builtins", "sys", "sitecustomize"):
+        shared.pop(name, None)
     gc.collect()
     gc.freeze()
+
+
+def keep_at_exit():
+    """Runs after every other exit function. Finalisation empties each module it finds, 6 ms of page copying for these:
+    it shall not find them, and their last reference shall never go."""
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(shared))
+    for name, module in shared.items():
+        if sys.modules.get(name) is module:
+            del sys.modules[name]
+
+
+shared = {}
+atexit.register(keep_at_exit)  # first, so that it runs last

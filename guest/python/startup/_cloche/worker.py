@@ -39,6 +39,7 @@ class Native:
         self._fork_keep = library.cloche_fork_keep
         self._drop = library.cloche_drop_to_user
         self._reseed_openssl = _openssl_function("RAND_poll")
+        self.reseed()  # builds the generator here; a forked child only feeds it
 
     def serve(self, control_fd):
         return _checked(self._serve(control_fd, ctypes.byref(self._hooks)), "serve")
