@@ -17,7 +17,7 @@ import type { Counter, Histogram } from '../std/metrics.ts'
 import type { ListExecutions, Page } from '../store/faces.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { fingerprint } from './fingerprint.ts'
-import { keep, readKept } from './kept.ts'
+import { keep, keptBytes, readKept } from './kept.ts'
 import { LiveExecution } from './live.ts'
 import { OutputLog, type Piece, type Position, STREAM_NAMES } from './output-log.ts'
 import type { Caller, ExecutionParts } from './parts.ts'
@@ -98,7 +98,7 @@ export class Executions {
   async accept(caller: Caller, request: ExecutionRequest): Promise<ExecutionRecord> {
     const environmentId = await this.#admit(caller, request)
     const json = requestToJson(request)
-    const stored = await keep(this.#parts.blobs, Buffer.from(json))
+    const stored = await keep(this.#parts.blobs, Buffer.from(json), true)
     const record = { ...this.#newRecord(caller, request, environmentId, true), request: stored }
     const live = this.#enlist(record)
     try {
@@ -339,9 +339,7 @@ export class Executions {
 
   async #storedRequest(record: ExecutionRecord): Promise<ExecutionRequest> {
     if (record.request === null) throw new Error(`execution ${record.id} was accepted without its request`)
-    const chunks: Buffer[] = []
-    for await (const chunk of readKept(this.#parts.blobs, record.request)) chunks.push(chunk)
-    return requestFromJson(Buffer.concat(chunks).toString())
+    return requestFromJson((await keptBytes(this.#parts.blobs, record.request)).toString())
   }
 
   #count(status: ExecutionStatus): number {

@@ -1,22 +1,15 @@
 import { createReadStream } from 'node:fs'
+import type { Blobs } from '../blobs/blobs.ts'
+import { fail } from '../model/errors.ts'
 import type { Kept, StreamRecord } from '../model/execution.ts'
-import type { BlobHash } from '../model/ids.ts'
 import { OUTPUT_LIMITS } from '../model/limits.ts'
 import type { StreamStore } from './stream-store.ts'
 import { Utf8Check } from './utf8.ts'
 
-/** What this module needs of the blobs. */
-export interface BlobStore {
-  put(
-    content: Uint8Array | AsyncIterable<Uint8Array>,
-  ): Promise<{ readonly hash: BlobHash; readonly bytes: number }>
-  /** From `start` to the end. Fails with `blob_damaged` or ENOENT. */
-  read(hash: BlobHash, start?: number): AsyncIterable<Buffer>
-}
-
 /** Few bytes go into the record, more into a blob. */
-export async function keep(blobs: BlobStore, bytes: Buffer): Promise<Kept> {
-  return bytes.length <= OUTPUT_LIMITS.inlineBytes ? inline(bytes, isText(bytes)) : toBlob(blobs, bytes)
+export async function keep(blobs: Blobs, bytes: Buffer, durable = false): Promise<Kept> {
+  if (bytes.length <= OUTPUT_LIMITS.inlineBytes) return inline(bytes, isText(bytes))
+  return toBlob(blobs, bytes, durable)
 }
 
 function isText(bytes: Buffer): boolean {
@@ -30,13 +23,17 @@ function inline(bytes: Buffer, text: boolean): Kept {
   return { bytes: bytes.length, text: bytes.toString(encoding), encoding }
 }
 
-async function toBlob(blobs: BlobStore, content: Uint8Array | AsyncIterable<Uint8Array>): Promise<Kept> {
-  const { hash, bytes } = await blobs.put(content)
+async function toBlob(
+  blobs: Blobs,
+  content: Uint8Array | AsyncIterable<Uint8Array>,
+  durable = false,
+): Promise<Kept> {
+  const { hash, bytes } = await blobs.put(content, { durable })
   return { bytes, blob: hash }
 }
 
 /** A stream that has ended, as it goes on record. */
-export async function keepStream(blobs: BlobStore, store: StreamStore): Promise<StreamRecord> {
+export async function keepStream(blobs: Blobs, store: StreamStore): Promise<StreamRecord> {
   await store.settle()
   const { producedBytes, truncated, path } = store
   const memory = store.inMemory()
@@ -48,11 +45,21 @@ export async function keepStream(blobs: BlobStore, store: StreamStore): Promise<
 }
 
 /** The bytes from `start` on, wherever they are. */
-export async function* readKept(blobs: BlobStore, kept: Kept, start = 0): AsyncGenerator<Buffer, void, void> {
+export async function* readKept(blobs: Blobs, kept: Kept, start = 0): AsyncGenerator<Buffer, void, void> {
   if ('blob' in kept) {
-    if (start < kept.bytes) yield* blobs.read(kept.blob, start)
+    if (start >= kept.bytes) return
+    const opened = await blobs.open(kept.blob, start === 0 ? undefined : { start })
+    if (opened === undefined) fail('blob_damaged', { hash: kept.blob })
+    yield* opened.stream
     return
   }
   const bytes = Buffer.from(kept.text, kept.encoding).subarray(start)
   if (bytes.length > 0) yield bytes
+}
+
+/** All of them; for what is known to fit in memory. */
+export async function keptBytes(blobs: Blobs, kept: Kept): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  for await (const chunk of readKept(blobs, kept)) chunks.push(chunk)
+  return chunks.length === 1 ? (chunks[0] ?? Buffer.alloc(0)) : Buffer.concat(chunks)
 }

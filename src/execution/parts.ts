@@ -1,3 +1,4 @@
+import type { Blobs } from '../blobs/blobs.ts'
 import type { Egress } from '../egress/egress.ts'
 import type { EnvironmentSpec } from '../model/environment.ts'
 import type { EnvironmentId, KeyId, LayerHash, ServerId, TenantId } from '../model/ids.ts'
@@ -7,7 +8,6 @@ import type { Log } from '../std/log.ts'
 import type { Metrics } from '../std/metrics.ts'
 import type { Store } from '../store/faces.ts'
 import type { DispatcherSettings } from './dispatcher.ts'
-import type { BlobStore } from './kept.ts'
 import type { StreamLimits } from './stream-store.ts'
 
 /** Who sent the request: its records are theirs. */
@@ -51,7 +51,7 @@ export interface ExecutionParts {
   readonly settings: ExecutionSettings
   readonly serverId: ServerId
   readonly store: Store
-  readonly blobs: BlobStore
+  readonly blobs: Blobs
   readonly pool: Pick<Pool, 'claim'>
   readonly egress: Pick<Egress, 'serve'>
   readonly environments: EnvironmentSource

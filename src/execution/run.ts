@@ -1,9 +1,10 @@
-import { type ErrorCode, isClocheError } from '../model/errors.ts'
+import type { Blobs } from '../blobs/blobs.ts'
+import { type ErrorCode, fail, isClocheError } from '../model/errors.ts'
 import type { OutputFile, Phases, StartKind } from '../model/execution.ts'
 import type { Lease } from '../pool/pool.ts'
 import type { ExitStatus, Process, Sandbox, Usage } from '../sandbox/driver.ts'
 import type { Clock } from '../std/clock.ts'
-import { type BlobStore, keep } from './kept.ts'
+import { keep } from './kept.ts'
 import type { LiveExecution } from './live.ts'
 import { startOf } from './program.ts'
 import type { ExecutionRequest, InputFile } from './request.ts'
@@ -11,7 +12,7 @@ import { type Ending, judge, type Verdict } from './verdict.ts'
 
 export interface RunParts {
   readonly clock: Clock
-  readonly blobs: BlobStore
+  readonly blobs: Blobs
   /** All output files of one execution together. */
   readonly outputLimitBytes: number
 }
@@ -106,7 +107,7 @@ async function startProgram(
 
 /** Small ones together; what is on disk one by one, so that only one is in memory at a time. */
 async function sendFiles(
-  blobs: BlobStore,
+  blobs: Blobs,
   sandbox: Sandbox,
   files: readonly InputFile[],
   signal: AbortSignal,
@@ -115,9 +116,8 @@ async function sendFiles(
   if (given.length > 0) await sandbox.writeFiles(given, signal)
   for (const file of files) {
     if (!('blob' in file)) continue
-    const chunks: Buffer[] = []
-    for await (const chunk of blobs.read(file.blob)) chunks.push(chunk)
-    const content = Buffer.concat(chunks)
+    const content = await blobs.get(file.blob)
+    if (content === undefined) fail('blob_damaged', { hash: file.blob })
     await sandbox.writeFiles([{ path: file.path, mode: file.mode, content }], signal)
   }
 }
