@@ -6,9 +6,12 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <linux/securebits.h>
 #include <sched.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,12 +41,14 @@ static char *const bare[] = {"/opt/cloche/zygote", NULL};
 static char *const python[] = {"/usr/bin/python3", "-I", "-B", "/opt/cloche/python/zygote.py", NULL};
 /* Why these flags: a fork has only the thread that called it, so V8 may have no other. */
 static char *const node[] = {"/usr/local/bin/node",         "--single-threaded", "--v8-pool-size=0",
-                             "--disable-warning=ExperimentalWarning", "/opt/cloche/node/zygote.mjs", NULL};
-static char *const environment[] = {"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/workspace", "LANG=C.UTF-8",
-                                    "UV_USE_IO_URING=0", "MALLOC_ARENA_MAX=1", NULL};
+                             "--experimental-transform-types", "--disable-warning=ExperimentalWarning", "--disable-warning=MODULE_TYPELESS_PACKAGE_JSON", "-r", "/opt/cloche/node/zygote.cjs", "/workspace/main.js", NULL};
+static char *const environment[] = {"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/workspace", "LANG=C.UTF-8", NULL};
 
 static struct zygote zygotes[] = {
-    {.name = "bare", .argv = bare}, {.name = "python", .argv = python}, {.name = "node", .argv = node}};
+    {.name = "bare", .argv = bare},
+    {.name = "python", .argv = python},
+    {.name = "node", .argv = node},
+};
 #define ZYGOTES (sizeof zygotes / sizeof *zygotes)
 
 bool zygote_known(const char *name)
@@ -89,6 +94,19 @@ static void keep_only_arena_capabilities(void)
     must((int)syscall(SYS_capset, &header, data), "capabilities");
 }
 
+/* Forks would share a ring with their zygote. The sandbox's own filter comes on top of this one. */
+static int refuse_io_uring(void)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_setup, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {sizeof code / sizeof *code, code};
+    return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program);
+}
+
 static _Noreturn void become_zygote(const struct zygote *zygote, int control, int mapped)
 {
     char byte;
@@ -112,6 +130,7 @@ static _Noreturn void become_zygote(const struct zygote *zygote, int control, in
     must(prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP | SECBIT_NO_SETUID_FIXUP_LOCKED, 0, 0, 0), "securebits");
     keep_only_arena_capabilities();
     must(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || setrlimit(RLIMIT_CORE, &core), "no new privileges");
+    must(refuse_io_uring(), "refuse io_uring");
     setsid();
     int null = open("/dev/null", O_RDWR);
     must(null < 0 || dup2(null, 0) < 0 || dup2(2, 1) < 0, "stdio");
