@@ -43,6 +43,7 @@ export class NativeDriver implements Driver {
   readonly #sandboxes = new Map<string, NativeSandbox>()
   #creating = 0
   #running: Promise<Running> | undefined
+  #client: LauncherClient | undefined
   #diedAtMs: number | undefined
   #closing: Promise<void> | undefined
 
@@ -53,6 +54,11 @@ export class NativeDriver implements Driver {
 
   count(): number {
     return this.#sandboxes.size + this.#creating
+  }
+
+  /** For operators: which process it is, while there is one. */
+  get launcherPid(): number | undefined {
+    return this.#client?.pid
   }
 
   async availability(): Promise<Availability> {
@@ -119,6 +125,7 @@ export class NativeDriver implements Driver {
       event: (message) => this.#event(message),
       line: (text) => this.#options.onLine?.(text),
     })
+    this.#client = client
     client.ended.then((gone) => this.#launcherLost(gone))
     const hello = await client.request('hello')
     return {
@@ -130,6 +137,7 @@ export class NativeDriver implements Driver {
 
   #launcherLost(gone: LauncherGone): void {
     this.#running = undefined
+    this.#client = undefined
     this.#diedAtMs = this.#clock.monotonic()
     for (const sandbox of [...this.#sandboxes.values()]) sandbox.launcherLost(gone.message)
   }
