@@ -88,7 +88,7 @@ export class ClientTimeoutError extends ClocheError {
       retryable: true,
       title: 'No answer in time',
       detail: `${what} had no answer after ${timeoutMs} ms`,
-      hint: 'Raise the option timeoutMs, or start the execution without waiting (executions.start).',
+      hint: 'Raise the option timeoutMs, or begin the execution without waiting, with start().',
     })
   }
 }

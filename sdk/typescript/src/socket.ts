@@ -1,7 +1,8 @@
 // The part of a WebSocket the SDK needs, and how one is opened with a key: where the runtime lets a client set headers
 // (Node, Bun, Deno, `ws`) the key goes there as in every other request; a browser cannot, so there it travels as a
 // sub-protocol, which the server reads and never echoes.
-import { ConnectionError, UsageError } from './errors.ts'
+import { ClocheError, ConnectionError, UnreadableAnswerError, UsageError } from './errors.ts'
+import { send } from './http.ts'
 import type { Settings } from './options.ts'
 
 export interface Socket {
@@ -30,10 +31,16 @@ const keyProtocolPrefix = 'cloche.key.'
 export function openSocket(settings: Settings, path: string): Socket {
   const Maker = settings.webSocket ?? globalSocket()
   const url = settings.endpoint.replace(/^http/, 'ws') + path
+  return isBrowser() ? inBrowser(url, settings.apiKey) : new Maker(url, headersFor(settings.apiKey))
+}
+
+/** Asks the same route over plain HTTP: a bad key, a wrong path or no server at all answer there with their own error. */
+export async function whyNotOpened(settings: Settings, path: string): Promise<ClocheError> {
   try {
-    return isBrowser() ? inBrowser(url, settings.apiKey) : new Maker(url, headersFor(settings.apiKey))
+    await send({ ...settings, maxRetries: 0 }, { method: 'GET', path, repeatable: true })
+    return new UnreadableAnswerError(200, 'the stream route answered, but did not become a WebSocket')
   } catch (error) {
-    throw new ConnectionError(settings.endpoint, false, error)
+    return error instanceof ClocheError ? error : new ConnectionError(settings.endpoint, false, error)
   }
 }
 

@@ -5,13 +5,7 @@
 // Does not do: reconnect by itself. After an error, stream(executionId) attaches again.
 import { fromBase64, toBase64 } from './bytes.ts'
 import { errorFromBody } from './error-from-answer.ts'
-import {
-  ClientTimeoutError,
-  type ClocheError,
-  ConnectionError,
-  StreamClosedError,
-  UnreadableAnswerError,
-} from './errors.ts'
+import { ClientTimeoutError, type ClocheError, StreamClosedError, UnreadableAnswerError } from './errors.ts'
 import type { Socket } from './socket.ts'
 
 /** How the execution ended. Everything else about it: executions.get(executionId). */
@@ -49,16 +43,17 @@ const inputPartBytes = 48 * 1024
 /** sendInput() waits while more than this is on its way. */
 const inputWindowBytes = 1024 * 1024
 const socketOpen = 1
+/** The server sends a heart-beat at least every 15 s: without any message for four of them the connection is dead. */
+const longestSilenceMs = 60_000
 
 export interface StreamParts {
   readonly open: () => Socket
-  readonly endpoint: string
+  /** A WebSocket does not tell why it could not be opened; this finds out. */
+  readonly whyNotOpened: () => Promise<ClocheError>
   /** The first message: what to start, or what to attach to. */
   readonly first: object
   readonly executionId?: string
   readonly connectTimeoutMs: number
-  /** Longest time without any message, heart-beats included. */
-  readonly silenceMs: number
   readonly signal?: AbortSignal | undefined
 }
 
@@ -81,6 +76,8 @@ export class ExecutionStream implements AsyncIterable<StreamEvent> {
   #last: Happening | undefined
   #watch: ReturnType<typeof setTimeout> | undefined
   #executionId: string | undefined
+  #isOpened = false
+  #isDiagnosing = false
 
   constructor(parts: StreamParts) {
     this.#parts = parts
@@ -187,10 +184,11 @@ export class ExecutionStream implements AsyncIterable<StreamEvent> {
   }
 
   #opened(): void {
+    this.#isOpened = true
     this.#socket.send(JSON.stringify(this.#parts.first))
     for (const message of this.#toSend) this.#socket.send(JSON.stringify(message))
     this.#toSend = []
-    this.#watchSilence(this.#parts.silenceMs, 'the stream')
+    this.#watchSilence(longestSilenceMs, 'the stream')
   }
 
   #send(message: object): void {
@@ -201,7 +199,7 @@ export class ExecutionStream implements AsyncIterable<StreamEvent> {
 
   #received(data: unknown): void {
     if (this.#last !== undefined) return
-    this.#watchSilence(this.#parts.silenceMs, 'the stream')
+    this.#watchSilence(longestSilenceMs, 'the stream')
     const message = parseMessage(data)
     if (message === undefined) {
       this.#happened({
@@ -252,17 +250,17 @@ export class ExecutionStream implements AsyncIterable<StreamEvent> {
 
   #broke(event: object): void {
     if (this.#last !== undefined) return
-    const cause = 'error' in event ? event.error : 'message' in event ? event.message : event
-    const connected = this.#socket.readyState === socketOpen || this.#toSend.length === 0
-    this.#happened({
-      type: 'error',
-      error: new ConnectionError(this.#parts.endpoint, connected && this.#executionId !== undefined, cause),
-    })
+    if (this.#isOpened) {
+      const cause = 'error' in event ? event.error : 'message' in event ? event.message : undefined
+      this.#happened({ type: 'error', error: new StreamClosedError('the connection broke', cause) })
+      return
+    }
+    this.#isDiagnosing = true
+    this.#parts.whyNotOpened().then((error) => this.#happened({ type: 'error', error }))
   }
 
   #closed(code: number, reason: string): void {
-    clearTimeout(this.#watch)
-    if (this.#last !== undefined) return
+    if (this.#last !== undefined || this.#isDiagnosing) return
     const why = reason === '' ? `closed by the server with code ${code}` : `${reason} (code ${code})`
     this.#happened({ type: 'error', error: new StreamClosedError(why) })
   }
@@ -329,7 +327,7 @@ function parseMessage(data: unknown): Message | undefined {
 
 function bytesIn(message: Message): Uint8Array {
   const data = textIn(message, 'data')
-  return message['encoding'] === 'base64' ? fromBase64(data) : new TextEncoder().encode(data)
+  return message['encoding'] === 'utf8' ? new TextEncoder().encode(data) : fromBase64(data)
 }
 
 function textIn(message: Message, key: string): string {

@@ -1,0 +1,18 @@
+/*
+ * cli: the command line, `cloche <noun> <verb>`.
+ *
+ * Guarantees: results go to stdout and everything else to stderr; `--json` prints what the API answered; an error is three
+ * lines (what, why, what to try); `run` ends with the program's own exit code. A command loads only what it needs.
+ * Does not do: anything the API could not do as well. All client commands go through the TypeScript SDK.
+ */
+import { exitCodeOf, explain } from './failure.ts'
+import { buildProgram } from './program.ts'
+
+try {
+  await buildProgram().parseAsync(process.argv)
+} catch (error) {
+  const told = explain(error)
+  if (told !== '') process.stderr.write(told)
+  // Not exit(): output still on its way to a pipe would be lost.
+  process.exitCode = exitCodeOf(error)
+}
