@@ -6,6 +6,7 @@ const { writeFileSync } = require('node:fs')
 const Module = require('node:module')
 const path = require('node:path')
 const { setFlagsFromString } = require('node:v8')
+const warm = require('./warm.cjs')
 const addon = require('./zygote.node')
 
 const WORKSPACE = '/workspace'
@@ -13,13 +14,20 @@ const EXIT_CANNOT_RUN = 126
 const DEFAULTS = { PATH: '/usr/local/bin:/usr/bin:/bin', HOME: WORKSPACE, LANG: 'C.UTF-8', USER: 'user' }
 const RANDOM_SKIP_MAX = 1 << 16
 
-exports.becomeProgram = ({ job, stdio, terminal }) => {
+/** What needs no job, done before one is there. */
+exports.prepare = () => {
+  addon.reseed()
+  drawNewRandomState()
+  warm.rehearse()
+}
+
+exports.becomeProgram = ({ job, stdio, terminal, forked }) => {
   addon.takeStdio(...stdio, terminal)
   addon.dropToUser()
   takeIdentity()
+  if (forked) exports.prepare()
   const entry = place(job)
   takeEnvironment({ ...DEFAULTS, ...(terminal ? { TERM: 'xterm-256color' } : {}), ...job.env })
-  drawNewRandomState()
   process.argv = [process.execPath, entry, ...(job.args ?? [])]
   process.execArgv = []
   endQuickly()
@@ -69,13 +77,27 @@ function drawNewRandomState() {
   for (let skip = fresh.readUInt16LE(4) % RANDOM_SKIP_MAX; skip > 0; skip--) Math.random()
 }
 
-/** The addon ends the process before Node takes down a platform whose threads a fork does not have. */
+/**
+ * The program ends when its last exit listener has run, before Node takes down a platform whose threads a fork does not
+ * have. Only a fatal error is still to be printed then; the addon ends that one when it is.
+ */
 function endQuickly() {
-  const { emit } = process
-  process.reallyExit = (code) => addon.exit(code ?? 0)
+  const { emit, _fatalException: fatalException } = process
+  let dying = false
+  process._fatalException = (...rest) => {
+    dying = true
+    const handled = Reflect.apply(fatalException, process, rest)
+    dying = !handled
+    return handled
+  }
+  process.reallyExit = (code) => addon.exit(Number(code ?? 0))
   const value = function (event, ...rest) {
     const heard = Reflect.apply(emit, this, [event, ...rest])
-    if (event === 'exit' && process._exiting) addon.setExitCode(Number(process.exitCode ?? rest[0] ?? 0))
+    if (event === 'exit' && process._exiting) {
+      const code = Number(process.exitCode ?? rest[0] ?? 0)
+      if (!dying) addon.exit(code)
+      addon.setExitCode(code)
+    }
     return heard
   }
   Object.defineProperty(process, 'emit', { value, configurable: true, writable: true, enumerable: false })

@@ -14,8 +14,8 @@ const CONTROL_FD = 3
 // Threads of the program load this file again: Node preloads it in each.
 if (isMainThread) {
   const warm = require('./warm.cjs')
-  const { becomeProgram } = require('./program.cjs')
+  const { becomeProgram, prepare } = require('./program.cjs')
   const { nextJob } = require('./worker.cjs')
   warm.load()
-  becomeProgram(nextJob(CONTROL_FD))
+  becomeProgram(nextJob(CONTROL_FD, prepare))
 }

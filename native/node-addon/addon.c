@@ -277,6 +277,20 @@ static napi_value exit_now(napi_env env, napi_callback_info info)
     _exit(argument(env, info));
 }
 
+/* pipe(): [write end, read end], of which one write will not wait. */
+static napi_value make_pipe(napi_env env, napi_callback_info info)
+{
+    (void)info;
+    int ends[2];
+    napi_value result;
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK))
+        return failed(env, "pipe", errno);
+    napi_create_array_with_length(env, 2, &result);
+    napi_set_element(env, result, 0, number(env, ends[1]));
+    napi_set_element(env, result, 1, number(env, ends[0]));
+    return result;
+}
+
 /* The pid and the group of signals the zygote was started with are not those of the program. */
 static napi_value current_pid(napi_env env, napi_callback_info info)
 {
@@ -296,6 +310,7 @@ NAPI_MODULE_INIT()
         {"serve", serve},     {"forkKeep", fork_keep},    {"dropToUser", drop_to_user}, {"reseed", reseed},
         {"receive", receive}, {"takeStdio", take_stdio}, {"closeFd", close_fd},        {"say", say},
         {"currentPid", current_pid}, {"setExitCode", set_exit_code}, {"exit", exit_now},
+        {"pipe", make_pipe},
     };
     for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
         napi_value function;
