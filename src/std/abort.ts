@@ -12,8 +12,18 @@ export function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined):
   }
   return new Promise<T>((resolve, reject) => {
     const onAbort = (): void => reject(signal.reason)
+    const letGo = (): void => signal.removeEventListener('abort', onAbort)
     signal.addEventListener('abort', onAbort, { once: true })
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
+    work.then(
+      (value) => {
+        letGo()
+        resolve(value)
+      },
+      (error: unknown) => {
+        letGo()
+        reject(error)
+      },
+    )
   })
 }
 
