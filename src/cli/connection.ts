@@ -1,6 +1,7 @@
 // Which server a client command talks to and with which key. By flag, else environment, else what a server of this
 // machine left in its data folder: `run/endpoint` (its URL) and `admin.key`, where this user may read them.
 import { readFileSync } from 'node:fs'
+import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { Cloche, type ClocheOptions, defaultEndpoint } from '../../sdk/typescript/src/index.ts'
 import { CliError } from './failure.ts'
@@ -13,15 +14,22 @@ export interface ConnectionFlags {
 
 export type Variables = Readonly<Record<string, string | undefined>>
 
-/** Where `cloche serve` keeps its data unless told otherwise. */
-export const defaultDataDir = '/var/lib/cloche'
+/** Where `make up` keeps its data unless told otherwise. */
+function defaultDataDir(env: Variables): string {
+  if (process.getuid?.() === 0) return '/var/lib/cloche'
+  return join(env['XDG_DATA_HOME'] || join(homedir(), '.local', 'share'), 'cloche')
+}
+
+function dataDirFrom(flags: ConnectionFlags, env: Variables): string {
+  return flags.data ?? env['CLOCHE_DATA'] ?? defaultDataDir(env)
+}
 
 export function connect(flags: ConnectionFlags, options: Pick<ClocheOptions, 'timeoutMs'> = {}): Cloche {
   return new Cloche({ ...whereTo(flags, process.env), ...options })
 }
 
 export function whereTo(flags: ConnectionFlags, env: Variables): { endpoint: string; apiKey?: string } {
-  const dataDir = flags.data ?? env['CLOCHE_DATA'] ?? defaultDataDir
+  const dataDir = dataDirFrom(flags, env)
   const named = flags.endpoint ?? env['CLOCHE_ENDPOINT'] ?? env['FAAS_API_URL']
   const local = readIfAllowed(join(dataDir, 'run', 'endpoint'))
   const apiKey =
@@ -56,7 +64,7 @@ function readIfAllowed(path: string): string | undefined {
 export function requireKey(flags: ConnectionFlags): void {
   const { apiKey } = whereTo(flags, process.env)
   if (apiKey !== undefined) return
-  const dataDir = flags.data ?? process.env['CLOCHE_DATA'] ?? defaultDataDir
+  const dataDir = dataDirFrom(flags, process.env)
   throw new CliError(
     'No API key',
     `neither --api-key nor CLOCHE_API_KEY is given, and ${join(dataDir, 'admin.key')} cannot be read`,
