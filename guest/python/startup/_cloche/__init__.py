@@ -19,9 +19,10 @@ def become_program():
     """Serves as the zygote. Returns in a process in which the interpreter may go on and run its script."""
     try:
         # From here on nothing may raise into site.py: it would go on and run a script outside any sandbox.
-        from . import warm
+        from . import leave, warm
 
         warm.hide_startup_path()
+        leave.prepare()
         from . import start, worker
 
         warm.import_common_modules()

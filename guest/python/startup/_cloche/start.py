@@ -14,6 +14,8 @@ import threading
 import time
 import types
 
+from . import leave
+
 WORKSPACE = "/workspace"
 SCRIPT = "/workspace/main.py"  # fixed: the zygote's interpreter was started to run this file
 ENVIRONMENT_LAYER = "/opt/env/python"
@@ -84,6 +86,7 @@ def renew_main_module():
     main.__annotations__ = {}
     main.__builtins__ = builtins
     sys.modules["__main__"] = main
+    leave.arm(main)
 
 
 def own_session(job):

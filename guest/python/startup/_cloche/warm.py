@@ -1,11 +1,12 @@
 """What the zygote does once, so that no sandbox has to: imports, and memory laid out to stay shared after forks."""
 
-import atexit
 import ctypes
 import gc
 import os
 import sys
 import types
+
+from . import leave
 
 # Each is used by many programs and keeps no state that two processes must not share. Left out on purpose:
 # multiprocessing (an authentication key is drawn at import) and whatever starts threads at import.
@@ -56,21 +57,6 @@ def keep_openssl_at_exit():
 def settle():
     """Objects alive now are never collected or torn down, so nothing writes to the pages that forks share only to
     free them. What the program itself makes is finalised as ever."""
-    shared.update(sys.modules)
-    for name in ("__main__", "builtins", "sys", "sitecustomize"):
-        shared.pop(name, None)
+    leave.keep(sys.modules)
     gc.collect()
     gc.freeze()
-
-
-def keep_at_exit():
-    """Runs after every other exit function. Finalisation empties each module it finds, 6 ms of page copying for these:
-    it shall not find them, and their last reference shall never go."""
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(shared))
-    for name, module in shared.items():
-        if sys.modules.get(name) is module:
-            del sys.modules[name]
-
-
-shared = {}
-atexit.register(keep_at_exit)  # first, so that it runs last
