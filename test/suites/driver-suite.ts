@@ -431,6 +431,7 @@ function accounting(make: Make): void {
     assert.ok(usage.cpuUs >= 300_000, `${usage.cpuUs} µs`)
     assert.ok(usage.peakMemoryBytes >= 50 << 20, `${usage.peakMemoryBytes} bytes`)
     const anew = await one.usage()
+    assert.ok(anew.cpuUs < 100_000, `${anew.cpuUs} µs after counting anew`)
     assert.ok(anew.peakMemoryBytes < 50 << 20, `${anew.peakMemoryBytes} bytes after counting anew`)
   })
 

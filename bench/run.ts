@@ -1,4 +1,4 @@
-/** Every benchmark, one after the other, each in a process of its own, and the table of what was promised. */
+/** Every benchmark, or those named, one after the other in processes of their own, and the table of what was promised. */
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import type { Row } from './support/benchmark.ts'
 
 const here = dirname(fileURLToPath(import.meta.url))
-const names = [
+const all = [
   'sandbox',
   'ephemeral-shell',
   'ephemeral-python',
@@ -18,6 +18,11 @@ const names = [
   'idle',
   'phases',
 ]
+const asked = process.argv.slice(2)
+const unknown = asked.filter((name) => !all.includes(name))
+if (unknown.length > 0)
+  throw new Error(`no benchmark is called ${unknown.join(', ')}; there are: ${all.join(', ')}`)
+const names = asked.length > 0 ? asked : all
 const failed: string[] = []
 for (const name of names) {
   const run = spawnSync(process.execPath, [join(here, `${name}.ts`)], { stdio: 'inherit' })
