@@ -21,11 +21,10 @@ exports.prepare = () => {
   warm.rehearse()
 }
 
-exports.becomeProgram = ({ job, stdio, terminal, forked }) => {
+exports.becomeProgram = ({ job, stdio, terminal }) => {
   addon.takeStdio(...stdio, terminal)
   addon.dropToUser()
   takeIdentity()
-  if (forked) exports.prepare()
   const entry = place(job)
   takeEnvironment({ ...DEFAULTS, ...(terminal ? { TERM: 'xterm-256color' } : {}), ...job.env })
   process.argv = [process.execPath, entry, ...(job.args ?? [])]

@@ -7,8 +7,4 @@
 /* SIGKILL to a process, its group and everything in its session: a shell gives its jobs groups of their own. */
 void kill_session(pid_t leader);
 
-/* SIGKILL to everything but init and spared (0: nothing). How many there still are, dead ones not yet reaped included.
- */
-unsigned kill_all_but(pid_t spared);
-
 #endif

@@ -10,8 +10,8 @@
 #include "egress.h"
 #include "fields.h"
 #include "launch.h"
-#include "processes.h"
 #include "text.h"
+#include "user.h"
 #include "wipe.h"
 #include "worker.h"
 
@@ -102,7 +102,7 @@ void reset_continue(void)
 {
     /* A child the worker is about to clone cannot be killed yet: its naming brings us here again, as does every death.
      */
-    if (stage == KILLING && !worker_taking_job() && kill_all_but(worker_pid()) == 0)
+    if (stage == KILLING && !worker_taking_job() && !kill_user_processes())
         start_wiper();
 }
 

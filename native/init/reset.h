@@ -1,5 +1,5 @@
 /*
- * RESET: a sandbox as it was when it started. Every process but init and the worker is killed and reaped, the user's
+ * RESET: a sandbox as it was when it started. Every process of the user is killed and reaped, the user's
  * System V IPC objects go, and so does everything in the places the user could write. Whatever cannot be removed is an
  * error, and the host destroys the sandbox.
  */

@@ -1,5 +1,6 @@
 #include "user.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <sys/fsuid.h>
 #include <sys/prctl.h>
@@ -26,13 +27,13 @@ void files_as_root(void)
     identity_harden();
 }
 
-void kill_user_processes(void)
+bool kill_user_processes(void)
 {
     /* The saved uid stays 0 and is the way back; the effective capabilities go with the effective uid, the permitted
      * ones stay. */
-    if (setresuid(USER_UID, USER_UID, 0) == 0)
-        kill(-1, SIGKILL);
+    bool any = setresuid(USER_UID, USER_UID, 0) != 0 || kill(-1, SIGKILL) == 0 || errno != ESRCH;
     if (setresuid(0, 0, 0) != 0)
         _exit(1);
     identity_harden();
+    return any;
 }

@@ -5,6 +5,7 @@
 #ifndef CLOCHE_USER_H
 #define CLOCHE_USER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Unreadable to the user's processes, and gone when the parent is. */
@@ -15,9 +16,10 @@ void files_as_user(uint32_t uid);
 void files_as_root(void);
 
 /*
- * Kills every process of the user at one instant. While kill(-1) walks the table nothing can fork past it, and the
- * worker is left alone because a process with the user's identity and no capability has no right to signal it.
+ * Kills every process of the user at one instant, and says whether there was any, dead ones not yet reaped included.
+ * While kill(-1) walks the table nothing can fork past it. The runtime's own processes are left alone: a process with
+ * the user's identity and no capability has no right to signal them.
  */
-void kill_user_processes(void);
+bool kill_user_processes(void);
 
 #endif

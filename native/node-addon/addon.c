@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <node_api.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -291,6 +292,23 @@ static napi_value make_pipe(napi_env env, napi_callback_info info)
     return result;
 }
 
+/* tell(fd): writes one byte. hear(fd): waits for one; false when the other end closed without. */
+static napi_value tell(napi_env env, napi_callback_info info)
+{
+    return write(argument(env, info), "", 1) == 1 ? NULL : failed(env, "tell", errno);
+}
+
+static napi_value hear(napi_env env, napi_callback_info info)
+{
+    struct pollfd wanted = {.fd = argument(env, info), .events = POLLIN};
+    char byte;
+    napi_value result;
+    while (poll(&wanted, 1, -1) < 0 && errno == EINTR) {
+    }
+    napi_get_boolean(env, read(wanted.fd, &byte, 1) == 1, &result);
+    return result;
+}
+
 /* The pid and the group of signals the zygote was started with are not those of the program. */
 static napi_value current_pid(napi_env env, napi_callback_info info)
 {
@@ -310,7 +328,7 @@ NAPI_MODULE_INIT()
         {"serve", serve},     {"forkKeep", fork_keep},    {"dropToUser", drop_to_user}, {"reseed", reseed},
         {"receive", receive}, {"takeStdio", take_stdio}, {"closeFd", close_fd},        {"say", say},
         {"currentPid", current_pid}, {"setExitCode", set_exit_code}, {"exit", exit_now},
-        {"pipe", make_pipe},
+        {"pipe", make_pipe},         {"tell", tell},              {"hear", hear},
     };
     for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
         napi_value function;
