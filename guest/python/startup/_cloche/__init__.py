@@ -28,7 +28,7 @@ def become_program():
         warm.import_common_modules()
         native = worker.load_native()
         warm.settle()
-        job = worker.next_job(native, CONTROL_FD)
+        job = worker.next_job(native, CONTROL_FD, lambda: start.prepare(native))
         start.become_user_program(job, native)
         start.forget_runtime()
     except BaseException:

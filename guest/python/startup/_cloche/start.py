@@ -35,6 +35,12 @@ READ_AT_START = ("LD_", "MALLOC_", "GLIBC_", "LC_", "OPENSSL_")
 STANDARD_PATH = [entry for entry in sys.path if not entry.endswith(("site-packages", "dist-packages"))]
 
 
+def prepare(native):
+    """What needs no job, done before one is there."""
+    native.reseed()
+    find_packages(DEFAULTS)
+
+
 def become_user_program(job, native):
     """Returns when the interpreter may go on to run SCRIPT, with the privileges, environment and streams of the job."""
     own_session(job)
@@ -53,7 +59,6 @@ def become_user_program(job, native):
     argument = os.path.basename(script) if job.file is None and job.cwd == WORKSPACE else script
     if needs_fresh_interpreter(job, environment):
         os.execve(INTERPRETER, ["python3", argument, *job.args], environment)
-    native.reseed()
     take_environment(environment)
     open_streams(unbuffered=bool(environment.get("PYTHONUNBUFFERED")))
     find_packages(environment)

@@ -89,20 +89,48 @@ class Job:
         self.pty = pty
 
 
-def next_job(native, control_fd):
-    """Serves forks as the zygote; returns in a process that has one job to run, its control socket closed."""
+def next_job(native, control_fd, prepare):
+    """Serves forks as the zygote; returns in a process that has one job to run. `prepare` runs in it before it asks
+    for one.
+
+    In a sandbox that is used once, the first worker runs the job itself. In one that is kept it stays: for the first
+    job it forks, and from then on it forks ahead, so that each later job finds a prepared process waiting.
+    """
     worker = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, fileno=native.serve(control_fd))
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    prepare()
     worker.sendall(READY)
+    text, flags, stdio = _receive(worker)
+    if flags & FLAG_KEEP:
+        child = native.fork_keep()
+        if child:
+            for fd in stdio:
+                os.close(fd)
+            worker.sendall(PID.pack(child))
+            text, flags, stdio = _fork_ahead(native, worker, prepare)
+        else:
+            prepare()
+    worker.close()
+    return Job(text, stdio, bool(flags & FLAG_PTY))
+
+
+def _fork_ahead(native, worker, prepare):
+    """Returns in a fork that has taken its job; the one it was forked from goes on to the next when told so."""
     while True:
-        text, flags, stdio = _receive(worker)
-        child = native.fork_keep() if flags & FLAG_KEEP else 0
-        if child == 0:
-            worker.close()
-            return Job(text, stdio, bool(flags & FLAG_PTY))
-        for fd in stdio:
-            os.close(fd)
-        worker.sendall(PID.pack(child) + READY)
+        was_taken, taken = os.pipe()
+        if native.fork_keep() == 0:
+            os.close(was_taken)
+            prepare()
+            worker.sendall(READY)
+            job = _receive(worker)
+            worker.sendall(PID.pack(os.getpid()))
+            os.write(taken, READY)
+            os.close(taken)
+            return job
+        os.close(taken)
+        if not os.read(was_taken, 1):
+            os._exit(1)  # it was killed while it waited: this sandbox takes no more jobs
+        os.close(was_taken)
 
 
 def _receive(worker):
