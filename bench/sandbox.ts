@@ -1,10 +1,18 @@
 /**
  * The launcher and init against bubblewrap, runc and crun making the same: every namespace, the same base tree as root,
- * own /proc and /dev, no capability, the program `true` run to its end, everything gone afterwards.
+ * own /proc and /dev, no capability, limits on memory, processes and CPU, the program `true` run to its end, everything
+ * gone afterwards. bubblewrap makes no control groups: beside it alone stands bubblewrap with the limits that its caller's
+ * shell must make, which is what compares. None of the peers gives its program an init that stays to be spoken to.
  */
 import type { NativeDriver } from '../src/sandbox/native/driver.ts'
 import { atMost, benchmark, beside, type Contestant, of } from './support/benchmark.ts'
-import { bubblewrap, installPeers, ociRuntime, unshareCommand } from './support/peers.ts'
+import {
+  bubblewrap,
+  bubblewrapWithLimits,
+  installPeers,
+  ociRuntime,
+  unshareCommand,
+} from './support/peers.ts'
 import { specFor, startDriver } from './support/sandboxes.ts'
 import { summarize } from './support/statistics.ts'
 import { stopwatch } from './support/stopwatch.ts'
@@ -45,9 +53,10 @@ installPeers()
 const own = await startDriver()
 const runc = ociRuntime('/usr/sbin/runc', ['true'])
 const crun = ociRuntime('/usr/bin/crun', ['true'])
-const bwrap = bubblewrap('bubblewrap', ['true'])
+const bwrap = bubblewrap(['true'])
+const bwrapLimited = bubblewrapWithLimits(['true'])
 const unshare = stopwatch('unshare', unshareCommand)
-const peers = [bwrap, crun.watch, runc.watch, unshare]
+const peers = [bwrapLimited, bwrap, crun.watch, runc.watch, unshare]
 try {
   await benchmark(
     'sandbox',
@@ -60,7 +69,7 @@ try {
       for (const peer of peers) {
         const other = of(summaries, peer.name)
         const promised =
-          peer === unshare
+          peer === unshare || peer === bwrap
             ? undefined
             : [
                 atMost(`p50 against ${peer.name}'s`, cloche.p50, other.p50),

@@ -105,15 +105,9 @@ export async function startDocker(): Promise<Docker> {
   }
 }
 
-/** bubblewrap, making what a sandbox has: every namespace, the base tree read-only, own /proc, /dev and tmpfs places. */
-export function bubblewrap(name: string, command: readonly string[]): Stopwatch {
-  return stopwatch(name, [
-    '/usr/bin/bwrap',
-    '--unshare-all',
-    '--uid',
-    '1000',
-    '--gid',
-    '1000',
+/** bubblewrap with every namespace, the base tree read-only, own /proc, /dev and tmpfs places. It knows no control groups. */
+function bubblewrapCommand(command: readonly string[]): string[] {
+  const mounts = [
     '--ro-bind',
     baseRoot(),
     '/',
@@ -125,15 +119,55 @@ export function bubblewrap(name: string, command: readonly string[]): Stopwatch 
     '/tmp',
     '--tmpfs',
     '/workspace',
+  ]
+  const identity = [
+    '--unshare-all',
+    '--uid',
+    '1000',
+    '--gid',
+    '1000',
     '--cap-drop',
     'ALL',
     '--die-with-parent',
     '--new-session',
-    '--clearenv',
-    '--setenv',
-    'PATH',
-    '/usr/local/bin:/usr/bin:/bin',
-    ...command,
+  ]
+  const env = ['--clearenv', '--setenv', 'PATH', '/usr/local/bin:/usr/bin:/bin']
+  return ['/usr/bin/bwrap', ...identity, ...mounts, ...env, ...command]
+}
+
+export function bubblewrap(command: readonly string[]): Stopwatch {
+  return stopwatch('bubblewrap alone', bubblewrapCommand(command))
+}
+
+/** The limits that bubblewrap leaves to its caller, made the way a shell user makes them, and taken away afterwards. */
+const limitedByShell = `
+set -e
+name=cloche-bench-peer-$$
+if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
+  all=/sys/fs/cgroup/$name
+  mkdir $all
+  echo 268435456 > $all/memory.max; echo 128 > $all/pids.max; echo "100000 100000" > $all/cpu.max
+  echo $$ > $all/cgroup.procs; home=/sys/fs/cgroup
+else
+  cd /sys/fs/cgroup
+  all="memory/$name pids/$name cpu/$name freezer/$name"
+  mkdir $all
+  echo 268435456 > memory/$name/memory.limit_in_bytes; echo 128 > pids/$name/pids.max
+  echo 100000 > cpu/$name/cpu.cfs_quota_us
+  for one in $all; do echo $$ > $one/cgroup.procs; done
+fi
+"$@"
+for one in memory pids cpu freezer; do if [ -d $one ]; then echo $$ > $one/cgroup.procs; fi; done
+if [ -n "$home" ]; then echo $$ > $home/cgroup.procs; fi
+rmdir $all`
+
+export function bubblewrapWithLimits(command: readonly string[]): Stopwatch {
+  return stopwatch('bubblewrap with limits', [
+    'sh',
+    '-c',
+    limitedByShell,
+    'sh',
+    ...bubblewrapCommand(command),
   ])
 }
 
