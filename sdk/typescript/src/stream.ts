@@ -206,7 +206,7 @@ export class ExecutionStream implements AsyncIterable<StreamEvent> {
         type: 'error',
         error: new UnreadableAnswerError(0, 'the stream sent a message of unknown shape'),
       })
-      this.#socket.close(1002)
+      this.#socket.close(1000)
       return
     }
     switch (message['type']) {
