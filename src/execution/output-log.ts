@@ -72,6 +72,27 @@ export class OutputLog {
     this.#notify()
   }
 
+  /** What there is of each stream right now. */
+  now(): Position {
+    return { stdout: this.stdout.keptBytes, stderr: this.stderr.keptBytes }
+  }
+
+  /** What lies between two positions, without waiting for more. */
+  async *until(
+    end: Position,
+    signal?: AbortSignal,
+    from: Position = BEGINNING,
+  ): AsyncGenerator<Piece, void, void> {
+    const left = { stdout: end.stdout - from.stdout, stderr: end.stderr - from.stderr }
+    if (left.stdout <= 0 && left.stderr <= 0) return
+    for await (const piece of this.follow(from, signal)) {
+      const bytes = piece.bytes.subarray(0, Math.max(0, left[piece.stream]))
+      left[piece.stream] -= piece.bytes.length
+      if (bytes.length > 0) yield { ...piece, bytes }
+      if (left.stdout <= 0 && left.stderr <= 0) return
+    }
+  }
+
   /** Everything from a position on, until the end. Leaving the loop is all it takes to stop. */
   async *follow(from: Position, signal?: AbortSignal): AsyncGenerator<Piece, void, void> {
     this.#readers++

@@ -129,8 +129,9 @@ export class Kernel {
     const problems: Problem[] = []
     const query = search === '' ? {} : parseQuery(new URLSearchParams(search), route.query ?? {}, problems)
     if (problems.length > 0) fail('invalid_request', { problems })
-    const body = route.body === undefined ? undefined : await readJson(incoming, this.#parts.settings.body)
-    route.body?.check(body, '', problems)
+    const reads = route.body !== undefined && route.rawBody !== true
+    const body = reads ? await readJson(incoming, this.#parts.settings.body) : undefined
+    if (reads) route.body?.check(body, '', problems)
     if (problems.length > 0) fail('invalid_request', { problems })
     const context: Context = { ...request, caller, params, query, body, signal: goneSignal(outgoing) }
     return route.handle(context)

@@ -1,3 +1,4 @@
+import { parseRule } from '../../egress/policy.ts'
 import { AVAILABLE_MODES, LANGUAGES, MODES } from '../../model/execution.ts'
 import { MAX_TIMEOUT_MS, REQUEST_LIMITS } from '../../model/limits.ts'
 import {
@@ -29,12 +30,36 @@ function isBase64(text: string): boolean {
   return digits % 4 !== 1 && Buffer.from(text, 'base64').length === Math.floor((digits * 3) / 4)
 }
 
-const path = where(
-  string({ minLength: 1, maxLength: REQUEST_LIMITS.pathBytes }),
-  (text) => noNul(text) ?? (text.endsWith('/') ? 'must name a file' : undefined),
+const path = where(string({ minLength: 1, maxLength: REQUEST_LIMITS.pathBytes }), pathProblem)
+
+/** Files are written with the user's own rights, so this guards nobody; it refuses what can only be a mistake. */
+export function pathProblem(text: string): string | undefined {
+  if (text.split('/').includes('..')) return 'must not contain ".."'
+  if (text.endsWith('/')) return 'must name a file'
+  if (Buffer.byteLength(text) > REQUEST_LIMITS.pathBytes)
+    return `must have at most ${REQUEST_LIMITS.pathBytes} bytes`
+  return noNul(text)
+}
+
+const folder = where(string({ minLength: 1, maxLength: REQUEST_LIMITS.pathBytes }), noNul)
+
+/** What the protocol carries in one piece. */
+const ARGUMENT_BYTES = 65_000
+
+const argument = where(
+  string({ maxLength: ARGUMENT_BYTES }),
+  (text) =>
+    noNul(text) ??
+    (Buffer.byteLength(text) > ARGUMENT_BYTES ? `must have at most ${ARGUMENT_BYTES} bytes` : undefined),
 )
 
-const argument = where(string({ maxLength: 131_071 }), noNul)
+const terminal = object(
+  {
+    cols: integer({ minimum: 1, maximum: 4096, default: 80 }),
+    rows: integer({ minimum: 1, maximum: 4096, default: 24 }),
+  },
+  { description: 'Run on a terminal of this size: everything comes out as stdout.' },
+)
 
 const variableName = string({
   pattern: /^[^=\0]+$/,
@@ -59,12 +84,16 @@ const file = either(
   {},
 )
 
+function networkProblem(text: string): string | undefined {
+  return parseRule(text) === undefined ? 'must be a name, "*." and a name, an address or a CIDR' : undefined
+}
+
 const network = either(
   [
     oneOf(['none', 'all'], { default: 'none' }),
     object(
       {
-        allow: array(string({ minLength: 1, maxLength: 253 }), {
+        allow: array(where(string({ minLength: 1, maxLength: 255 }), networkProblem), {
           maxItems: 256,
           description: 'Names (`example.com`, `*.example.com`) and CIDRs (`203.0.113.0/24`).',
         }),
@@ -122,7 +151,7 @@ const fields = object(
     args: optional(array(argument, { maxItems: REQUEST_LIMITS.args })),
     env: optional(record(argument, { maxProperties: REQUEST_LIMITS.envEntries, key: variableName })),
     stdin: optional(
-      either([where(string({ maxLength: REQUEST_LIMITS.stdinBytes }), () => undefined), object({ base64 })], {
+      either([string({ maxLength: REQUEST_LIMITS.stdinBytes }), object({ base64 })], {
         description: 'What the program reads; without it, end of file at once.',
       }),
     ),
@@ -139,7 +168,8 @@ const fields = object(
         description: 'Files or folders to send back; relative ones are under /workspace.',
       }),
     ),
-    cwd: optional(path),
+    cwd: optional(folder),
+    pty: optional(terminal),
     timeoutMs: optional(
       integer({ minimum: 1, maximum: MAX_TIMEOUT_MS, default: 30_000, description: 'Then it is killed.' }),
     ),

@@ -72,10 +72,9 @@ test('a request needs code with its language, or a command', () => {
   assert.deepEqual(messages({ code: 'x' }), ['language'])
   assert.deepEqual(messages({ code: 'x', language: 'bash', command: ['ls'] }), ['command'])
   assert.deepEqual(messages({ command: ['ls'], args: ['x'] }), ['args'])
-  assert.deepEqual(messages({ command: ['ls', '-l'], files: { '../x': { base64: 'AA==' } } }), [])
-  assert.deepEqual(messages({ command: ['ls'], files: { a: { base64: '*' }, b: {}, 'c\0': '' } }), [
-    'files.a.base64',
-    'files.b',
-    'files["c\\u0000"]',
-  ])
+  assert.deepEqual(messages({ command: ['ls', '-l'], files: { '/tmp/x': { base64: 'AA==' } } }), [])
+  assert.deepEqual(
+    messages({ command: ['ls'], files: { a: { base64: '*' }, b: {}, 'c\0': '', 'd/../e': '' } }),
+    ['files.a.base64', 'files.b', 'files["c\\u0000"]', 'files["d/../e"]'],
+  )
 })
