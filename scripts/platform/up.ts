@@ -98,15 +98,17 @@ function isFree(host: string, port: number): Promise<boolean> {
 }
 
 function sayWhatNext(place: Place, server: ServerRecord): void {
+  // The key is root's to read; whoever came here through sudo reads it the same way.
+  const key = `$(${process.env['SUDO_USER'] ? 'sudo ' : ''}cat ${place.adminKey})`
   say(`
   URL        ${server.url}
   admin key  ${place.adminKey}
   log        make logs
 
 Try next:
-  curl -s ${server.url}/api/v1/execute -H "Authorization: Bearer $(cat ${place.adminKey})" \\
+  curl -s ${server.url}/api/v1/execute -H "Authorization: Bearer ${key}" \\
     -H 'content-type: application/json' -d '{"language":"python","code":"print(6 * 7)"}'
-  CLOCHE_ENDPOINT=${server.url} CLOCHE_API_KEY=$(cat ${place.adminKey}) bin/cloche run -e 'print(6 * 7)' --language python
+  CLOCHE_ENDPOINT=${server.url} CLOCHE_API_KEY=${key} bin/cloche run -e 'print(6 * 7)' --language python
   bin/cloche doctor
   make down`)
 }
