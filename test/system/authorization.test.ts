@@ -43,13 +43,13 @@ async function newKey(
   assert.equal(reply.status, 201, reply.text)
   const made = reply.json()
   assert.match(String(made['key']), /^clo_[\w-]{20,}$/)
-  return { id: String(made['keyId'] ?? made['id']), client: admin.withKey(String(made['key'])) }
+  return { id: String(made['keyId']), client: admin.withKey(String(made['key'])) }
 }
 
 async function newTenant(name: string): Promise<string> {
   const reply = await admin.call('POST', '/api/v1/tenants', { body: { name } })
   assert.equal(reply.status, 201, reply.text)
-  return String(reply.json()['tenantId'] ?? reply.json()['id'])
+  return String(reply.json()['tenantId'])
 }
 
 test('the document lists the routes of the contract', () => {
@@ -130,7 +130,7 @@ test('another tenant’s executions, environments and keys are 404 on every rout
     assert.doesNotMatch(reply.text, /private/)
   }
   const keys = (await alice.call('GET', '/api/v1/keys')).json()['keys'] as JsonObject[]
-  const aliceKey = String(keys[0]?.['keyId'] ?? keys[0]?.['id'])
+  const aliceKey = String(keys[0]?.['keyId'])
   expectError(await bob.call('DELETE', `/api/v1/keys/${aliceKey}`), 404)
   assert.equal(
     (await alice.call('GET', `/api/v1/executions/${executionId}`)).status,
@@ -163,11 +163,11 @@ function filesBelow(folder: string): string[] {
 
 test('a rate limit answers 429 with the time to wait, and its window resets', async () => {
   const limited = (
-    await newKey(['execute', 'manage'], undefined, { rateLimit: { requests: 5, windowMs: 2000 } })
+    await newKey(['execute', 'manage'], undefined, { ratePerMinute: 30 })
   ).client
   const statuses: number[] = []
   let retryAfter = ''
-  for (let n = 0; n < 9; n++) {
+  for (let n = 0; n < 34; n++) {
     const reply = await limited.call('GET', '/api/v1/executions?limit=1')
     statuses.push(reply.status)
     if (reply.status === 429) {
@@ -176,7 +176,7 @@ test('a rate limit answers 429 with the time to wait, and its window resets', as
     }
   }
   assert.ok(
-    statuses.slice(0, 5).every((status) => status === 200),
+    statuses.slice(0, 30).every((status) => status === 200),
     `${statuses}`,
   )
   assert.ok(statuses.includes(429), `${statuses}`)

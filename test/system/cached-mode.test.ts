@@ -177,7 +177,7 @@ test('two tenants never share a warm sandbox', async () => {
   }
   const keys: string[] = []
   for (const tenant of made) {
-    const body = { name: 'k', tenantId: tenant['tenantId'] ?? tenant['id'], scopes: ['execute'] }
+    const body = { name: 'k', tenantId: tenant['tenantId'], scopes: ['execute'] }
     const key = await admin.call('POST', '/api/v1/keys', { body })
     assert.equal(key.status, 201, key.text)
     keys.push(String(key.json()['key']))

@@ -23,7 +23,7 @@ import { startServer, type TestServer } from '../support/server.ts'
 
 const dataDir = mkdtempSync(join(tmpdir(), 'cloche-test-crash-'))
 after(() => rmSync(dataDir, { recursive: true, force: true }))
-const ended = new Set(['succeeded', 'failed', 'timeout', 'oom', 'killed', 'lost'])
+const ended = new Set(['succeeded', 'failed', 'timeout', 'oom', 'killed', 'cancelled', 'error'])
 
 interface Load {
   readonly accepted: Set<string>

@@ -29,7 +29,7 @@ async function execution(id: string): Promise<JsonObject> {
 }
 
 function finished(id: string, withinMs = 20_000): Promise<JsonObject> {
-  const done = new Set(['succeeded', 'failed', 'timeout', 'oom', 'killed'])
+  const done = new Set(['succeeded', 'failed', 'timeout', 'oom', 'killed', 'cancelled', 'error'])
   return eventually(
     async () => {
       const record = await execution(id)
