@@ -42,7 +42,7 @@ bench: ## every promised number, peers in the same run (ONLY=name for one)
 	@$(AS_ROOT) $(NODE) bench/run.ts $(ONLY)
 
 format: ## rewrite sources in the project's format
-	@node_modules/.bin/biome check --write .
+	@node_modules/@biomejs/cli-linux-x64/biome check --write .
 
 clean: ## remove what was built here (not the platform's data, not installed packages)
 	rm -rf build .cache

@@ -18,7 +18,7 @@ export const stages: readonly Stage[] = [
   {
     name: 'lint',
     title: 'format and lint',
-    command: ['node_modules/.bin/biome', 'ci', ...colours, '--error-on-warnings', '.'],
+    command: ['node_modules/@biomejs/cli-linux-x64/biome', 'ci', ...colours, '--error-on-warnings', '.'],
   },
   { name: 'types', title: 'types', command: ['node_modules/.bin/tsc', '--noEmit'] },
   {

@@ -38,3 +38,16 @@ test('the lock proves the content of every package it names', () => {
     .map(([path]) => path)
   assert.deepEqual(unproven, [])
 })
+
+test('the lock holds every package it mentions, also those for other platforms: npm ci refuses it otherwise', () => {
+  const lock: { packages: Record<string, { optionalDependencies?: Record<string, string> }> } = JSON.parse(
+    read('package-lock.json'),
+  )
+  const mentioned = Object.values(lock.packages).flatMap((entry) =>
+    Object.keys(entry.optionalDependencies ?? {}),
+  )
+  assert.deepEqual(
+    mentioned.filter((name) => !(`node_modules/${name}` in lock.packages)),
+    [],
+  )
+})
