@@ -7,6 +7,7 @@ the interpreter again in the same process, so a program is never run under setti
 Does not: isolate. The sandbox is around it before any of this runs.
 """
 
+import functools
 import os
 import sys
 import traceback
@@ -28,7 +29,7 @@ def become_program():
         warm.import_common_modules()
         native = worker.load_native()
         warm.settle()
-        job = worker.next_job(native, CONTROL_FD, lambda: start.prepare(native))
+        job = worker.next_job(native, CONTROL_FD, functools.partial(start.prepare, native))
         start.become_user_program(job, native)
         start.forget_runtime()
     except BaseException:

@@ -3,7 +3,9 @@
 import builtins
 import fcntl
 import importlib.machinery
+import importlib.util
 import io
+import json
 import os
 import resource
 import signal
@@ -35,10 +37,29 @@ READ_AT_START = ("LD_", "MALLOC_", "GLIBC_", "LC_", "OPENSSL_")
 STANDARD_PATH = [entry for entry in sys.path if not entry.endswith(("site-packages", "dist-packages"))]
 
 
-def prepare(native):
-    """What needs no job, done before one is there."""
+def prepare(native, resident):
+    """What needs no job, done before one is there. In a sandbox that stays warm, memory is given for speed: the pages
+    that the start of a program will write are copied now, by living through one."""
     native.reseed()
     find_packages(DEFAULTS)
+    if resident:
+        rehearse()
+
+
+def rehearse():
+    main = new_main_module()
+    text = json.dumps({"language": "python", "code": "", "file": None, "args": [""], "env": {"A": "b"}, "cwd": "/"})
+    fields = json.loads(text)
+    os.environ.update({**DEFAULTS, **fields["env"]})
+    take_environment(DEFAULTS)
+    importlib.util.find_spec("usercustomize")
+    main.__loader__ = importlib.machinery.SourceFileLoader("__main__", SCRIPT)
+    stream = open_stream(1, "w", sys.stdout.errors, False)
+    with open(os.devnull, "w") as script, open(os.devnull, "rb", buffering=0) as source:
+        script.write(text)
+        source.read()
+    exec(compile("import os\ndef one(): print('', file=stream, flush=True)\none()", SCRIPT, "exec"), {"stream": stream})
+    leave.rehearse()
 
 
 def become_user_program(job, native):
@@ -69,7 +90,7 @@ def become_user_program(job, native):
 
 
 def forget_runtime():
-    """Takes this package out of sight. The functions still running end with the return to site.py."""
+    """Takes this package out of sight; leave.keep has it, so that nothing is spent on taking it apart."""
     for name in [name for name in sys.modules if name.partition(".")[0] == "_cloche"]:
         del sys.modules[name]
 
@@ -86,12 +107,16 @@ def needs_fresh_interpreter(job, environment):
 def renew_main_module():
     """The zygote froze its objects for the collector, the namespace of __main__ among them: a frozen one would keep
     whatever refers to itself through it (a class with methods) from being finalised at exit."""
+    main = sys.modules["__main__"] = new_main_module()
+    leave.arm(main)
+
+
+def new_main_module():
     main = types.ModuleType("__main__")
     main.__loader__ = importlib.machinery.BuiltinImporter
     main.__annotations__ = {}
     main.__builtins__ = builtins
-    sys.modules["__main__"] = main
-    leave.arm(main)
+    return main
 
 
 def own_session(job):

@@ -98,7 +98,7 @@ def next_job(native, control_fd, prepare):
     """
     worker = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, fileno=native.serve(control_fd))
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
-    prepare()
+    prepare(resident=False)
     worker.sendall(READY)
     text, flags, stdio = _receive(worker)
     if flags & FLAG_KEEP:
@@ -109,7 +109,7 @@ def next_job(native, control_fd, prepare):
             worker.sendall(PID.pack(child))
             text, flags, stdio = _fork_ahead(native, worker, prepare)
         else:
-            prepare()
+            prepare(resident=False)
     worker.close()
     return Job(text, stdio, bool(flags & FLAG_PTY))
 
@@ -120,7 +120,7 @@ def _fork_ahead(native, worker, prepare):
         was_taken, taken = os.pipe()
         if native.fork_keep() == 0:
             os.close(was_taken)
-            prepare()
+            prepare(resident=True)
             worker.sendall(READY)
             job = _receive(worker)
             worker.sendall(PID.pack(os.getpid()))
