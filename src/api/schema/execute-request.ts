@@ -118,9 +118,11 @@ function packageRule(text: string): string | undefined {
   return /[\0-\x1f]/.test(text) ? 'must not contain control characters' : undefined
 }
 
+export const environmentFields = { python: optional(packages), node: optional(packages) } as const
+
 export const environmentSpec = named(
   'EnvironmentSpec',
-  where(object({ python: optional(packages), node: optional(packages) }), (value) =>
+  where(object(environmentFields), (value) =>
     value.python === undefined && value.node === undefined ? 'must have "python" or "node"' : undefined,
   ),
 )
