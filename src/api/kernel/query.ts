@@ -1,6 +1,6 @@
 import type { Problem } from '../../model/errors.ts'
+import { member, unknownKey } from '../../std/words.ts'
 import type { Optional } from '../schema/schema.ts'
-import { member, unknownKey } from '../schema/words.ts'
 
 /** The query string by its schemas: text becomes the number or boolean the schema wants; unknown and repeated keys are problems. */
 export function parseQuery(

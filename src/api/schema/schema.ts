@@ -9,7 +9,7 @@
  */
 
 import type { Problem } from '../../model/errors.ts'
-import { isObject, kindOf, member, nearest, unknownKey } from './words.ts'
+import { isObject, kindOf, member, nearest, unknownKey } from '../../std/words.ts'
 
 export type JsonSchema = { readonly [key: string]: unknown }
 

@@ -1,5 +1,5 @@
 import type { Problem } from '../../model/errors.ts'
-import { isObject, member } from './words.ts'
+import { isObject, member } from '../../std/words.ts'
 
 /**
  * Other spellings of the execute request, turned into the one the schema knows, before anything is checked. snake_case of

@@ -1,4 +1,5 @@
 import { fail, type Problem } from '../../model/errors.ts'
+import { isObject } from '../../std/words.ts'
 import {
   conforms,
   integer,
@@ -9,7 +10,6 @@ import {
   type Static,
   string,
 } from '../schema/schema.ts'
-import { isObject } from '../schema/words.ts'
 
 /** Signals a caller may send: those a program expects, and none of the kernel's own. */
 export const SIGNALS = [
