@@ -5,6 +5,8 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { renderErrorReference } from '../../src/model/error-reference.ts'
 import { errorsSource } from './errors.ts'
+import { openapi } from './openapi.ts'
+import { typesSource } from './types.ts'
 
 export const repository = join(import.meta.dirname, '..', '..')
 
@@ -13,6 +15,7 @@ export function generated(): ReadonlyMap<string, string> {
   return new Map([
     ['docs/errors.md', renderErrorReference()],
     ['sdk/typescript/src/generated/errors.ts', formatted('errors.ts', errorsSource())],
+    ['sdk/typescript/src/generated/types.ts', formatted('types.ts', typesSource(openapi()))],
   ])
 }
 

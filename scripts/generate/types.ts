@@ -6,6 +6,7 @@ type Json = Readonly<Record<string, unknown>>
 export function typesSource(document: { readonly components?: { readonly schemas?: Json } }): string {
   const schemas = document.components?.schemas ?? {}
   const types = Object.keys(schemas)
+    .filter((name) => name !== 'Error') // the SDK has classes for it
     .sort()
     .map((name) => declaration(name, asJson(schemas[name], name)))
   return [

@@ -1,10 +1,10 @@
 // Which server a client command talks to and with which key. By flag, else environment, else what a server of this
 // machine left in its data folder: `run/endpoint` (its URL) and `admin.key`, where this user may read them.
 import { readFileSync } from 'node:fs'
-import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { Cloche, type ClocheOptions, defaultEndpoint } from '../../sdk/typescript/src/index.ts'
 import { CliError } from './failure.ts'
+import { dataDirFrom, type Variables } from './local.ts'
 
 export interface ConnectionFlags {
   readonly endpoint?: string
@@ -12,19 +12,10 @@ export interface ConnectionFlags {
   readonly data?: string
 }
 
-export type Variables = Readonly<Record<string, string | undefined>>
-
-/** Where `make up` keeps its data unless told otherwise. */
-function defaultDataDir(env: Variables): string {
-  if (process.getuid?.() === 0) return '/var/lib/cloche'
-  return join(env['XDG_DATA_HOME'] || join(homedir(), '.local', 'share'), 'cloche')
-}
-
-function dataDirFrom(flags: ConnectionFlags, env: Variables): string {
-  return flags.data ?? env['CLOCHE_DATA'] ?? defaultDataDir(env)
-}
-
-export function connect(flags: ConnectionFlags, options: Pick<ClocheOptions, 'timeoutMs'> = {}): Cloche {
+export function connect(
+  flags: ConnectionFlags,
+  options: Pick<ClocheOptions, 'timeoutMs' | 'maxRetries'> = {},
+): Cloche {
   return new Cloche({ ...whereTo(flags, process.env), ...options })
 }
 

@@ -1,7 +1,7 @@
 // The client: one object for one server and one key.
 import { Environments } from './environments.ts'
 import { Executions } from './executions.ts'
-import type { ExecutionAccepted, ExecutionResult, Health, VersionFacts } from './generated/types.ts'
+import type { Accepted, Execution, Health, Version } from './generated/types.ts'
 import { send, sendForJson } from './http.ts'
 import { Keys } from './keys.ts'
 import { type ClocheOptions, environmentOfProcess, type Settings, settingsFrom } from './options.ts'
@@ -12,11 +12,6 @@ import { Tenants } from './tenants.ts'
 
 export interface CallOptions {
   readonly signal?: AbortSignal
-}
-
-export interface StreamOptions extends CallOptions {
-  /** Gives the program a terminal of this size. */
-  readonly pty?: { readonly cols: number; readonly rows: number }
 }
 
 /** What the run* shortcuts take besides the code. */
@@ -51,26 +46,45 @@ export class Cloche {
   /**
    * Runs code and waits for its end. A program that fails is a result (`status`, `exitCode`), not an exception;
    * exceptions are requests that could not be carried out. Retries cannot run the code twice: each call carries an
-   * idempotency key, its own or the request's.
+   * idempotency key, its own or the request's. Aborting the signal also ends the execution.
    */
-  async execute(request: ExecuteRequest, options: CallOptions = {}): Promise<ExecutionResult> {
+  async execute(request: ExecuteRequest, options: CallOptions = {}): Promise<Execution> {
+    const { signal } = options
+    const keyed = withKey(request)
+    try {
+      return await this.#waitFor(keyed, signal)
+    } catch (error) {
+      if (signal?.aborted) this.#end(keyed)
+      throw error
+    }
+  }
+
+  async #waitFor(request: ExecuteRequest, signal: AbortSignal | undefined): Promise<Execution> {
     const runMs = request.timeoutMs ?? defaultRunMs
     if (runMs > longestHeldMs) {
-      const { executionId } = await this.start(request, options)
-      return this.executions.wait(executionId, options)
+      const { executionId } = await this.start(request, signal === undefined ? {} : { signal })
+      return this.executions.wait(executionId, { signal })
     }
     return sendForJson(this.#settings, {
       method: 'POST',
       path: '/api/v1/execute',
-      body: bodyOf(withKey(request)),
+      body: bodyOf(request),
       repeatable: true,
       timeoutMs: runMs + this.#settings.timeoutMs,
-      signal: options.signal,
+      signal,
     })
   }
 
+  /** The same request again gives the id of the execution it began, which the aborted answer would have told. */
+  #end(request: ExecuteRequest): void {
+    this.start(request)
+      .then(({ executionId }) => this.executions.cancel(executionId))
+      // Nobody waits for this; what cannot be ended now ends by its own time limit.
+      .catch(() => {})
+  }
+
   /** Has code run without waiting. Once this returns, the execution is on the server's disk and will not be lost. */
-  start(request: ExecuteRequest, options: CallOptions = {}): Promise<ExecutionAccepted> {
+  start(request: ExecuteRequest, options: CallOptions = {}): Promise<Accepted> {
     return sendForJson(this.#settings, {
       method: 'POST',
       path: '/api/v1/execute',
@@ -83,41 +97,34 @@ export class Cloche {
 
   /**
    * Runs code and follows it live, or, given the id of an execution, follows that one. A program that was started here
-   * can be sent input; one that reads to the end of its stdin waits for endInput().
+   * can be sent input; one that reads to the end of its stdin waits for endInput(). Leaving a stream that started the
+   * execution ends the execution.
    */
-  stream(what: string | ExecuteRequest, options: StreamOptions = {}): ExecutionStream {
-    const { pty, signal } = options
+  stream(what: string | ExecuteRequest, options: CallOptions = {}): ExecutionStream {
     const attach = typeof what === 'string'
-    const first = attach
-      ? { type: 'attach', executionId: what }
-      : {
-          type: 'start',
-          request: jsonOf(what),
-          ...(pty === undefined ? {} : { pty }),
-        }
     return new ExecutionStream({
       open: () => openSocket(this.#settings, streamPath),
       whyNotOpened: () => whyNotOpened(this.#settings, streamPath),
-      first,
+      first: attach ? { type: 'attach', executionId: what } : { type: 'start', request: jsonOf(what) },
       ...(attach ? { executionId: what } : {}),
       connectTimeoutMs: this.#settings.timeoutMs,
-      signal,
+      signal: options.signal,
     })
   }
 
-  runPython(code: string, options: RunOptions = {}): Promise<ExecutionResult> {
+  runPython(code: string, options: RunOptions = {}): Promise<Execution> {
     return this.execute({ ...options, code, language: 'python' })
   }
 
-  runJavaScript(code: string, options: RunOptions = {}): Promise<ExecutionResult> {
+  runJavaScript(code: string, options: RunOptions = {}): Promise<Execution> {
     return this.execute({ ...options, code, language: 'javascript' })
   }
 
-  runTypeScript(code: string, options: RunOptions = {}): Promise<ExecutionResult> {
+  runTypeScript(code: string, options: RunOptions = {}): Promise<Execution> {
     return this.execute({ ...options, code, language: 'typescript' })
   }
 
-  runBash(code: string, options: RunOptions = {}): Promise<ExecutionResult> {
+  runBash(code: string, options: RunOptions = {}): Promise<Execution> {
     return this.execute({ ...options, code, language: 'bash' })
   }
 
@@ -131,7 +138,7 @@ export class Cloche {
     })
   }
 
-  version(options: CallOptions = {}): Promise<VersionFacts> {
+  version(options: CallOptions = {}): Promise<Version> {
     return sendForJson(this.#settings, {
       method: 'GET',
       path: '/api/v1/version',

@@ -1,5 +1,5 @@
 // Sets of packages, built once into a read-only layer and found installed by every execution that names them.
-import type { Environment, EnvironmentCreate, EnvironmentList } from './generated/types.ts'
+import type { Environment, EnvironmentList, EnvironmentRequest } from './generated/types.ts'
 import { pause, send, sendForJson } from './http.ts'
 import type { Settings } from './options.ts'
 
@@ -14,7 +14,7 @@ export class Environments {
   }
 
   /** Registers it and begins to build; `wait` until its status is `ready` or `failed`. */
-  create(environment: EnvironmentCreate): Promise<Environment> {
+  create(environment: EnvironmentRequest): Promise<Environment> {
     const path = '/api/v1/environments'
     return sendForJson(this.#settings, { method: 'POST', path, body: environment, repeatable: false })
   }

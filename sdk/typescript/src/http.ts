@@ -2,13 +2,7 @@
 // of what the requests mean; whether one may be sent twice is said by the caller (`repeatable`).
 
 import { errorFromAnswer } from './error-from-answer.ts'
-import {
-  ClientTimeoutError,
-  type ClocheError,
-  ConnectionError,
-  codeOf,
-  UnreadableAnswerError,
-} from './errors.ts'
+import { ClientTimeoutError, ClocheError, ConnectionError, codeOf, UnreadableAnswerError } from './errors.ts'
 import type { Settings } from './options.ts'
 import { type Failure, retryAfterMs, retryDelayMs } from './retry.ts'
 
@@ -65,7 +59,26 @@ export async function sendForJson<T>(settings: Settings, call: Call): Promise<T>
   }
 }
 
-type Outcome = { readonly answer: Answer } | { readonly failure: Failure; readonly error: ClocheError }
+/** The answer's bytes as they come, for as long as they come; only the answer's beginning has a deadline. */
+export async function* sendForStream(settings: Settings, call: Call): AsyncGenerator<Uint8Array, void, void> {
+  const stop = new AbortController()
+  const signal = call.signal === undefined ? stop.signal : AbortSignal.any([call.signal, stop.signal])
+  const late = setTimeout(() => stop.abort(), call.timeoutMs ?? settings.timeoutMs)
+  try {
+    const response = await settings.fetch(urlOf(settings, call), { ...requestInit(settings, call), signal })
+    if (!response.ok) throw errorFromAnswer(response.status, await response.text(), undefined)
+    clearTimeout(late)
+    if (response.body !== null) yield* response.body
+  } catch (error) {
+    throw error instanceof ClocheError ? error : failureOf(settings, call, error, stop.signal.aborted).error
+  } finally {
+    clearTimeout(late)
+    stop.abort()
+  }
+}
+
+type Failed = { readonly failure: Failure; readonly error: ClocheError }
+type Outcome = { readonly answer: Answer } | Failed
 
 async function attempt(settings: Settings, call: Call): Promise<Outcome> {
   const deadline = AbortSignal.timeout(call.timeoutMs ?? settings.timeoutMs)
@@ -75,15 +88,18 @@ async function attempt(settings: Settings, call: Call): Promise<Outcome> {
     const answer = { status: response.status, headers: response.headers, text: await response.text() }
     return response.ok ? { answer } : refused(answer)
   } catch (error) {
-    call.signal?.throwIfAborted()
-    if (deadline.aborted) {
-      throw new ClientTimeoutError(`${call.method} ${call.path}`, call.timeoutMs ?? settings.timeoutMs)
-    }
-    const unreached = neverArrived(error)
-    return {
-      failure: { kind: unreached ? 'unreached' : 'lost' },
-      error: new ConnectionError(settings.endpoint, !unreached, error),
-    }
+    return failureOf(settings, call, error, deadline.aborted)
+  }
+}
+
+function failureOf(settings: Settings, call: Call, error: unknown, isLate: boolean): Failed {
+  call.signal?.throwIfAborted()
+  if (isLate)
+    throw new ClientTimeoutError(`${call.method} ${call.path}`, call.timeoutMs ?? settings.timeoutMs)
+  const unreached = neverArrived(error)
+  return {
+    failure: { kind: unreached ? 'unreached' : 'lost' },
+    error: new ConnectionError(settings.endpoint, !unreached, error),
   }
 }
 

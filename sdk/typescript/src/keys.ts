@@ -1,5 +1,5 @@
 // API keys of the caller's tenant. The secret of a key is in the answer that creates it and nowhere after.
-import type { Key, KeyCreate, KeyCreated, KeyList } from './generated/types.ts'
+import type { Key, KeyList, KeyRequest, NewKey } from './generated/types.ts'
 import { sendForJson } from './http.ts'
 import type { Settings } from './options.ts'
 
@@ -10,7 +10,7 @@ export class Keys {
     this.#settings = settings
   }
 
-  create(key: KeyCreate): Promise<KeyCreated> {
+  create(key: KeyRequest): Promise<NewKey> {
     return sendForJson(this.#settings, { method: 'POST', path: '/api/v1/keys', body: key, repeatable: false })
   }
 

@@ -2,6 +2,7 @@
 // (Node, Bun, Deno, `ws`) the key goes there as in every other request; a browser cannot, so there it travels as a
 // sub-protocol, which the server reads and never echoes.
 import { ClocheError, ConnectionError, UnreadableAnswerError, UsageError } from './errors.ts'
+import { InvalidRequestError } from './generated/errors.ts'
 import { send } from './http.ts'
 import type { Settings } from './options.ts'
 
@@ -36,10 +37,16 @@ export function openSocket(settings: Settings, path: string): Socket {
 
 /** Asks the same route over plain HTTP: a bad key, a wrong path or no server at all answer there with their own error. */
 export async function whyNotOpened(settings: Settings, path: string): Promise<ClocheError> {
+  const notUpgraded = new UnreadableAnswerError(
+    0,
+    'the stream route is there, but did not become a WebSocket',
+  )
   try {
     await send({ ...settings, maxRetries: 0 }, { method: 'GET', path, repeatable: true })
-    return new UnreadableAnswerError(200, 'the stream route answered, but did not become a WebSocket')
+    return notUpgraded
   } catch (error) {
+    // The route's own refusal of what is no upgrade: key, path and server are fine, so something between is in the way.
+    if (error instanceof InvalidRequestError) return notUpgraded
     return error instanceof ClocheError ? error : new ConnectionError(settings.endpoint, false, error)
   }
 }

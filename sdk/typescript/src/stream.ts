@@ -15,6 +15,9 @@ export interface StreamEnd {
   readonly exitCode: number | null
   readonly signal: string | null
   readonly durationMs: number | null
+  readonly startKind: string | null
+  /** Why it ended otherwise than by the program's own exit. */
+  readonly error: { readonly code: string; readonly detail: string } | null
 }
 
 export type StreamEvent =
@@ -244,6 +247,8 @@ export class ExecutionStream implements AsyncIterable<StreamEvent> {
       exitCode: numberIn(message, 'exitCode'),
       signal: typeof message['signal'] === 'string' ? message['signal'] : null,
       durationMs: numberIn(message, 'durationMs'),
+      startKind: typeof message['startKind'] === 'string' ? message['startKind'] : null,
+      error: reasonIn(message['error']),
     })
     this.#socket.close(1000)
   }
@@ -340,8 +345,13 @@ function numberIn(message: Message, key: string): number | null {
   return typeof value === 'number' ? value : null
 }
 
-function endOf({ executionId, status, exitCode, signal, durationMs }: StreamEnd): StreamEnd {
-  return { executionId, status, exitCode, signal, durationMs }
+function reasonIn(value: unknown): StreamEnd['error'] {
+  if (typeof value !== 'object' || value === null) return null
+  return { code: textIn({ ...value }, 'code'), detail: textIn({ ...value }, 'detail') }
+}
+
+function endOf({ type: _type, ...end }: StreamEnd & { readonly type: 'exit' }): StreamEnd {
+  return end
 }
 
 function call<Args extends unknown[]>(listeners: ReadonlySet<(...args: Args) => void>, ...args: Args): void {

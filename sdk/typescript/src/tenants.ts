@@ -1,5 +1,5 @@
 // Tenants: whose records, keys and sandboxes are kept apart. Needs a key with the scope `admin`.
-import type { Tenant, TenantCreate, TenantList } from './generated/types.ts'
+import type { Tenant, TenantList, TenantRequest } from './generated/types.ts'
 import { sendForJson } from './http.ts'
 import type { Settings } from './options.ts'
 
@@ -10,7 +10,7 @@ export class Tenants {
     this.#settings = settings
   }
 
-  create(tenant: TenantCreate): Promise<Tenant> {
+  create(tenant: TenantRequest): Promise<Tenant> {
     return sendForJson(this.#settings, {
       method: 'POST',
       path: '/api/v1/tenants',

@@ -5,7 +5,7 @@ import {
   bytesOf,
   type Cloche,
   type ExecuteRequest,
-  type ExecutionResult,
+  type Execution,
   type ExecutionStream,
   type StreamEnd,
 } from '../../../sdk/typescript/src/index.ts'
@@ -87,8 +87,7 @@ async function everythingOn(input: NodeJS.ReadStream): Promise<Uint8Array> {
 }
 
 async function runLive(client: Cloche, request: ExecuteRequest, flags: RunCommandFlags): Promise<number> {
-  const pty = flags.tty === true ? { pty: terminalSize() } : {}
-  const stream = client.stream(request, pty)
+  const stream = client.stream(flags.tty === true ? { ...request, pty: terminalSize() } : request)
   const restore = flags.tty === true ? holdTerminal(stream) : () => {}
   const input = flags.tty === true || flags.stdin === true ? forwardInput(stream) : closedInput(stream)
   const asked = cancelOnSignals(client, stream)
@@ -189,18 +188,21 @@ export function exitCodeFor(end: {
 const endings: Readonly<Record<string, string>> = {
   timeout: 'it ran out of time (--timeout) and was killed',
   oom: 'it ran out of memory (--memory) and was killed',
-  killed: 'it was killed',
+  killed: 'it was ended from outside',
   cancelled: 'it was cancelled before its code began',
   error: 'the platform could not run it to its end',
 }
 
 function sayHowItEnded(end: StreamEnd): void {
   const ending = endings[end.status]
-  if (ending !== undefined) note(`cloche: ${ending}; more with: cloche executions get ${end.executionId}`)
+  if (ending === undefined) return
+  const reason = end.error === null ? '' : `: ${end.error.detail} [${end.error.code}]`
+  note(`cloche: ${ending}${reason}`)
+  note(`  more with: cloche executions get ${end.executionId}`)
 }
 
 /** Writes what came back where --output said; files of a folder keep their places below it. */
-function saveOutputs(outputs: ExecutionResult['outputs'] | undefined, wanted: readonly string[]): void {
+function saveOutputs(outputs: Execution['outputs'] | undefined, wanted: readonly string[]): void {
   for (const pair of wanted) {
     const { remote, local } = outputPlace(pair)
     const found = Object.entries(outputs ?? {}).filter(
