@@ -1,9 +1,11 @@
 #include "user.h"
 
-#include <errno.h>
+#include <dirent.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/fsuid.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "fields.h"
@@ -27,13 +29,32 @@ void files_as_root(void)
     identity_harden();
 }
 
+/* kill(-1) cannot tell: it says yes as well when all there is are processes it may not signal. The folder of a process
+ * belongs to its effective user, also when it is undumpable or dead and not yet reaped. */
+static bool any_user_process(void)
+{
+    DIR *table = opendir("/proc");
+    if (table == NULL)
+        return true;
+    bool any = false;
+    for (struct dirent *entry; !any && (entry = readdir(table)) != NULL;) {
+        struct stat owner;
+        any = entry->d_name[0] >= '1' && entry->d_name[0] <= '9' &&
+              fstatat(dirfd(table), entry->d_name, &owner, AT_SYMLINK_NOFOLLOW) == 0 && owner.st_uid == USER_UID;
+    }
+    closedir(table);
+    return any;
+}
+
 bool kill_user_processes(void)
 {
     /* The saved uid stays 0 and is the way back; the effective capabilities go with the effective uid, the permitted
      * ones stay. */
-    bool any = setresuid(USER_UID, USER_UID, 0) != 0 || kill(-1, SIGKILL) == 0 || errno != ESRCH;
+    bool changed = setresuid(USER_UID, USER_UID, 0) == 0;
+    if (changed)
+        kill(-1, SIGKILL);
     if (setresuid(0, 0, 0) != 0)
         _exit(1);
     identity_harden();
-    return any;
+    return !changed || any_user_process();
 }
