@@ -152,16 +152,29 @@ test('without anything ready a claim makes a sandbox with its own limits, and sa
   assert.deepEqual(driver.made[0]?.asked, [])
 })
 
-test('a ready sandbox is claimed as standby, and another is made in its place', async () => {
-  const { pool, driver } = world(withStandby(2))
+test('a ready sandbox is claimed as standby, and a moment later another is made in its place', async () => {
+  const { pool, driver, clock } = world(withStandby(2))
   pool.start(['python'])
   await settled()
   assert.equal(driver.made.length, 2)
   const lease = await pool.claim(request)
   assert.equal(lease.startKind, 'standby')
   await settled()
+  assert.equal(driver.made.length, 2)
+  await clock.advance(20)
+  await settled()
   assert.equal(pool.stats().standby[0]?.ready, 2)
   assert.equal(driver.made.length, 3)
+})
+
+test('a release refills at once: nobody waits then', async () => {
+  const { pool } = world(withStandby(2))
+  pool.start(['python'])
+  await settled()
+  const lease = await pool.claim(request)
+  lease.release('destroy')
+  await settled()
+  assert.equal(pool.stats().standby[0]?.ready, 2)
 })
 
 test('a standby sandbox gets the limits of the claim, unless they are those it has', async () => {
@@ -336,8 +349,43 @@ test('a claim given up while its sandbox was made leaves none behind', async () 
   assert.equal(pool.stats().taken, 0)
 })
 
+test('a claim that finds none ready takes the one that is half made, and says it had to wait for it', async () => {
+  const { pool, driver } = world(withStandby(2))
+  driver.hold = true
+  pool.start(['python'])
+  const claim = pool.claim({ ...request, limits: { ...LIMITS, pids: 64 } })
+  await settled()
+  await driver.letGo()
+  const lease = await claim
+  assert.equal(lease.startKind, 'fork')
+  assert.equal(lease.sandbox, driver.made[0])
+  assert.equal(counted(lease.sandbox).asked.length, 1)
+})
+
+test('when the one half made fails, so does the claim that waits for it; when the claim is given up, it stands ready', async () => {
+  const { pool, driver } = world(withStandby(1))
+  driver.hold = true
+  pool.start(['python'])
+  const failing = assert.rejects(pool.claim(request), /no sandbox today/)
+  driver.fail = true
+  await driver.letGo()
+  await failing
+  assert.equal(pool.stats().taken, 0)
+
+  const other = world(withStandby(1))
+  other.driver.hold = true
+  other.pool.start(['python'])
+  const controller = new AbortController()
+  const gone = assert.rejects(other.pool.claim(request, controller.signal), /enough/)
+  await settled()
+  controller.abort(new Error('enough'))
+  await gone
+  await other.driver.letGo()
+  assert.equal(other.pool.stats().standby[0]?.ready, 1)
+})
+
 test('no more are made at once than allowed, and claims go before standby', async () => {
-  const { pool, driver } = world({ ...withStandby(6), createConcurrency: 3 })
+  const { pool, driver } = world({ ...withStandby(6), making: { width: 3, patientWidth: 3 } })
   driver.hold = true
   pool.start(['bare'])
   const claims = Array.from({ length: 4 }, () => pool.claim(request))

@@ -10,44 +10,20 @@
  */
 
 import { ClocheError } from '../model/errors.ts'
-import type { TenantId } from '../model/ids.ts'
-import type { Driver, Limits, NetworkKind, RuntimeName, Sandbox, SandboxSpec } from '../sandbox/driver.ts'
+import type { Driver, Limits, RuntimeName, Sandbox, SandboxSpec } from '../sandbox/driver.ts'
 import { abortable } from '../std/abort.ts'
 import { type Clock, systemClock, type Timer } from '../std/clock.ts'
 import { Admission } from './admission.ts'
-import { Gate, type Urgency } from './gate.ts'
+import { type ClaimRequest, type Lease, limitsKey, type StartKind, specOf, warmKey } from './claim.ts'
+import { Gate, type Ticket } from './gate.ts'
+import type { Making } from './making.ts'
 import { type ReadMemory, readMachineMemory } from './memory.ts'
 import { IDLE_SANDBOX_BYTES, type PoolSettings } from './settings.ts'
 import { Shelf } from './shelf.ts'
 import { type PoolStats, statsOf } from './stats.ts'
 import { WarmSandboxes } from './warm.ts'
 
-export type StartKind = 'standby' | 'fork' | 'cold' | 'warm'
-
-export interface ClaimRequest {
-  readonly tenantId: TenantId
-  readonly runtime: RuntimeName
-  /** None or one environment's layer. */
-  readonly layers: readonly string[]
-  readonly limits: Limits
-  readonly network: NetworkKind
-  readonly mode: 'ephemeral' | 'cached'
-  /** What else must be equal for a warm sandbox to be used again, such as the network policy. */
-  readonly affinity?: string
-}
-
-export interface Lease {
-  readonly sandbox: Sandbox
-  readonly startKind: StartKind
-  /** Waiting for a place, and then for the sandbox to be made or fitted. */
-  readonly queueMs: number
-  readonly startMs: number
-  /**
-   * Gives the sandbox back; what happens to it then happens later. `reuse` keeps it for this tenant if the claim was of mode
-   * `cached` and it can be reset. Only the first call counts.
-   */
-  release(outcome: 'reuse' | 'destroy'): void
-}
+export type { ClaimRequest, Lease, StartKind } from './claim.ts'
 
 export interface PoolOptions {
   readonly clock?: Clock
@@ -57,6 +33,8 @@ export interface PoolOptions {
 }
 
 const TICK_MS = 1000
+/** Longer than most short programs take from claim to release, which refills too. */
+const REFILL_PAUSE_MS = 20
 
 export class Pool {
   readonly #driver: Driver
@@ -85,8 +63,11 @@ export class Pool {
     this.#readMemory = options.readMemory ?? readMachineMemory
     this.#onProblem = options.onProblem ?? (() => {})
     this.#admission = new Admission(settings, this.#clock, () => this.#makeRoom())
-    this.#makers = new Gate(settings.createConcurrency)
-    this.#destroyers = new Gate(settings.destroyConcurrency)
+    this.#makers = new Gate(settings.making)
+    this.#destroyers = new Gate({
+      width: settings.destroyConcurrency,
+      patientWidth: settings.destroyConcurrency,
+    })
     this.#warm = new WarmSandboxes(settings.warm)
     this.#memoryAvailableBytes = this.#readMemory().availableBytes
   }
@@ -117,15 +98,22 @@ export class Pool {
     if (warm !== undefined) return this.#lease(request, warm.sandbox, 'warm', beganMs, beganMs, warm.uses)
     const ready = shelf.take(request.limits)
     if (ready !== undefined) {
-      this.#refill(shelf)
+      this.#refillLater(shelf)
       await this.#fit(ready, request.limits)
       return this.#lease(request, ready, 'standby', beganMs, beganMs, 0)
     }
+    const onDemand = request.runtime === 'bare' ? 'cold' : 'fork'
+    const making = shelf.adoptable(request.limits)
+    if (making !== undefined) {
+      const adopted = await this.#adopt(making, signal)
+      await this.#fit(adopted, request.limits)
+      return this.#lease(request, adopted, onDemand, beganMs, beganMs, 0)
+    }
     await this.#admission.enter(request.tenantId, signal)
     const admittedMs = this.#clock.monotonic()
-    const sandbox = await this.#make(specOf(request, request.limits), shelf, 'urgent', signal)
-    this.#refill(shelf)
-    return this.#lease(request, sandbox, request.runtime === 'bare' ? 'cold' : 'fork', beganMs, admittedMs, 0)
+    const sandbox = await this.#make(specOf(request, request.limits), shelf, { urgency: 'urgent' }, signal)
+    this.#refillLater(shelf)
+    return this.#lease(request, sandbox, onDemand, beganMs, admittedMs, 0)
   }
 
   stats(): PoolStats {
@@ -171,10 +159,22 @@ export class Pool {
       if (reuse && sandbox.endReason === undefined && this.#closing === undefined)
         this.#keep(request, sandbox, uses + 1)
       else this.#dispose(sandbox)
+      this.#refillSoon(this.#shelf(request))
       if (this.#leased.size === 0) this.#allReleased?.()
     }
     const queueMs = admittedMs - beganMs
     return { sandbox, startKind, queueMs, startMs: this.#clock.monotonic() - admittedMs, release }
+  }
+
+  async #adopt(making: Making, signal?: AbortSignal): Promise<Sandbox> {
+    const adopted = making.adopt()
+    this.#makers.promote(making.ticket)
+    try {
+      return await abortable(adopted, signal)
+    } catch (error) {
+      making.abandon()
+      throw error
+    }
   }
 
   /** A standby sandbox gets the limits of its claim, unless it has them already. */
@@ -233,8 +233,8 @@ export class Pool {
   }
 
   /** Makes one in a place that was taken for it; the place is given back if it cannot be made. */
-  async #make(spec: SandboxSpec, shelf: Shelf, urgency: Urgency, signal?: AbortSignal): Promise<Sandbox> {
-    const making = this.#makers.run(urgency, async () => {
+  async #make(spec: SandboxSpec, shelf: Shelf, ticket: Ticket, signal?: AbortSignal): Promise<Sandbox> {
+    const making = this.#makers.run(ticket, async () => {
       const beganMs = this.#clock.monotonic()
       const sandbox = await this.#driver.create(spec, signal)
       const nowMs = this.#clock.monotonic()
@@ -260,24 +260,32 @@ export class Pool {
     if (this.#closing !== undefined) return
     const { missing } = shelf.plan(this.#clock.monotonic(), this.#memoryAvailableBytes)
     for (let i = 0; i < missing && this.#admission.tryEnter(); i++) {
-      shelf.beginMaking()
-      this.#track(this.#stock(shelf))
+      this.#track(this.#stock(shelf, shelf.beginMaking()))
     }
   }
 
-  async #stock(shelf: Shelf): Promise<void> {
+  /** Making the next one would slow down the program that was just claimed for: it waits a moment, unless none is left. */
+  #refillLater(shelf: Shelf): void {
+    if (shelf.ready === 0) this.#refillSoon(shelf)
+    else this.#clock.after(REFILL_PAUSE_MS, () => this.#refill(shelf))
+  }
+
+  /** After what is under way in this turn: the answer to a claim, the start of its program. */
+  #refillSoon(shelf: Shelf): void {
+    setImmediate(() => this.#refill(shelf))
+  }
+
+  async #stock(shelf: Shelf, making: Making): Promise<void> {
     try {
-      const sandbox = await this.#make(shelf.spec, shelf, 'patient')
-      if (this.#closing !== undefined) {
-        shelf.notMade()
-        this.#dispose(sandbox)
-        return
-      }
-      shelf.made(sandbox)
+      const sandbox = await this.#make(shelf.spec, shelf, making.ticket)
+      if (this.#closing !== undefined && !making.adopted) this.#dispose(sandbox)
+      else shelf.made(making, sandbox)
       if (this.#admission.waiting > 0) this.#makeRoom()
     } catch (error) {
       shelf.failed(this.#clock.monotonic())
-      this.#onProblem('a standby sandbox could not be made', error)
+      if (!making.fail(error)) this.#onProblem('a standby sandbox could not be made', error)
+    } finally {
+      shelf.endMaking(making)
     }
   }
 
@@ -296,7 +304,7 @@ export class Pool {
   /** Destroys later, and gives its place back when nothing is left of it. */
   #dispose(sandbox: Sandbox): void {
     const gone = this.#destroyers
-      .run('patient', () => sandbox.destroy())
+      .run({ urgency: 'patient' }, () => sandbox.destroy())
       .catch((error) => this.#onProblem('a sandbox could not be destroyed', error))
       .then(() => this.#admission.leave())
     this.#track(gone)
@@ -350,21 +358,6 @@ export class Pool {
     // What is being made or reset ends in a dispose of its own, so waiting once is not enough.
     while (this.#background.size > 0) await Promise.all(this.#background)
   }
-}
-
-function specOf(kind: Pick<SandboxSpec, 'runtime' | 'layers' | 'network'>, limits: Limits): SandboxSpec {
-  return { runtime: kind.runtime, layers: kind.layers, limits, network: kind.network }
-}
-
-/** Unambiguous whatever the parts hold. */
-function warmKey(request: ClaimRequest): string {
-  const { tenantId, runtime, layers, network, affinity = '' } = request
-  return JSON.stringify([tenantId, runtime, layers, network, affinity, limitsKey(request.limits)])
-}
-
-function limitsKey(limits: Limits): string {
-  const { memoryBytes, cpuMillis, pids, diskBytes, inodes, readBps, writeBps, readIops, writeIops } = limits
-  return [memoryBytes, cpuMillis, pids, diskBytes, inodes, readBps, writeBps, readIops, writeIops].join('/')
 }
 
 function ignore(): void {}

@@ -1,5 +1,6 @@
 import type { Limits, RuntimeName } from '../sandbox/driver.ts'
 import type { AdmissionSettings } from './admission.ts'
+import type { GateWidths } from './gate.ts'
 import type { MemoryReadings } from './memory.ts'
 
 export interface StandbyRange {
@@ -19,7 +20,7 @@ export interface PoolSettings extends AdmissionSettings {
     readonly maxUses: number
   }
   /** Making one is mostly the kernel's work, on a core: more at once only makes each slower. */
-  readonly createConcurrency: number
+  readonly making: GateWidths
   readonly destroyConcurrency: number
   /** What must stay free on the machine before another sandbox is made. */
   readonly memoryReserveBytes: number
@@ -56,7 +57,7 @@ export function defaultPoolSettings(
     standby: { bare: { min: 2, max: 32 }, python: { min: 4, max: 32 }, node: { min: 2, max: 16 } },
     standbyIdleMs: 300_000,
     warm: { max: Math.max(4, Math.min(128, Math.floor(maxSandboxes / 8))), idleMs: 120_000, maxUses: 1000 },
-    createConcurrency: Math.max(2, Math.min(16, 2 * cores)),
+    making: { width: Math.max(2, Math.min(16, 2 * cores)), patientWidth: Math.max(1, Math.min(8, cores)) },
     destroyConcurrency: Math.max(4, 4 * cores),
     memoryReserveBytes,
     drainMs: 10_000,

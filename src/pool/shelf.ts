@@ -2,6 +2,7 @@ import type { Limits, Sandbox, SandboxSpec } from '../sandbox/driver.ts'
 import type { StandbySpec } from './decide-standby.ts'
 import { decideStandby } from './decide-standby.ts'
 import { Demand } from './demand.ts'
+import { Making } from './making.ts'
 
 /** What one shelf wants right now. */
 export interface ShelfPlan {
@@ -21,7 +22,7 @@ export class Shelf {
   readonly demand: Demand = new Demand()
   readonly #standby: StandbySpec
   readonly #ready: Sandbox[] = []
-  #making = 0
+  readonly #making = new Set<Making>()
   #target = 0
   #pauseMs = 0
   #pausedUntilMs = 0
@@ -35,8 +36,11 @@ export class Shelf {
     return this.#ready.length
   }
 
+  /** On their way to this shelf; what a claim waits for is not. */
   get making(): number {
-    return this.#making
+    let count = 0
+    for (const making of this.#making) if (!making.adopted) count++
+    return count
   }
 
   get target(): number {
@@ -45,13 +49,18 @@ export class Shelf {
 
   /** The one made last: its pages are the warmest. Undefined when none is ready, or none can be given these limits. */
   take(limits: Limits): Sandbox | undefined {
-    // The size of the writable disk is fixed when a sandbox is made.
-    if (limits.diskBytes !== this.spec.limits.diskBytes || limits.inodes !== this.spec.limits.inodes)
-      return undefined
+    if (!this.#fits(limits)) return undefined
     // One that ended while it stood here stays for whoever clears it away.
     const sandbox = this.#ready.findLast((ready) => ready.endReason === undefined)
     if (sandbox !== undefined) this.drop(sandbox)
     return sandbox
+  }
+
+  /** The one that has been in the making for longest, for a claim that finds none ready. */
+  adoptable(limits: Limits): Making | undefined {
+    if (!this.#fits(limits)) return undefined
+    for (const making of this.#making) if (!making.adopted) return making
+    return undefined
   }
 
   /** The one made first, for whoever needs its place. */
@@ -72,7 +81,7 @@ export class Shelf {
       this.#standby,
     )
     this.#target = target
-    const short = target - this.#ready.length - this.#making
+    const short = target - this.#ready.length - this.making
     return {
       target,
       reason,
@@ -81,26 +90,28 @@ export class Shelf {
     }
   }
 
-  beginMaking(): void {
-    this.#making++
+  beginMaking(): Making {
+    const making = new Making()
+    this.#making.add(making)
+    return making
   }
 
-  made(sandbox: Sandbox): void {
-    this.#making--
+  /** It goes to whoever waits for it, or stands here. */
+  made(making: Making, sandbox: Sandbox): void {
+    this.#making.delete(making)
     this.#pauseMs = 0
-    this.#ready.push(sandbox)
+    if (!making.give(sandbox)) this.#ready.push(sandbox)
   }
 
   /** Nothing is gained by failing in a loop: the pause doubles with every failure in a row. */
   failed(nowMs: number): void {
-    this.#making--
     this.#pauseMs = Math.min(LONGEST_PAUSE_MS, Math.max(FIRST_PAUSE_MS, this.#pauseMs * 2))
     this.#pausedUntilMs = nowMs + this.#pauseMs
   }
 
-  /** Given up before it was begun. */
-  notMade(): void {
-    this.#making--
+  /** It will not come to stand here. */
+  endMaking(making: Making): void {
+    this.#making.delete(making)
   }
 
   /** True if it was here. */
@@ -114,7 +125,15 @@ export class Shelf {
   forgettable(nowMs: number): boolean {
     const last = this.demand.lastArrivalMs ?? Number.NEGATIVE_INFINITY
     return (
-      this.#standby.min === 0 && this.ready === 0 && this.#making === 0 && nowMs - last > this.#standby.idleMs
+      this.#standby.min === 0 &&
+      this.ready === 0 &&
+      this.#making.size === 0 &&
+      nowMs - last > this.#standby.idleMs
     )
+  }
+
+  /** The size of the writable disk is fixed when a sandbox is made; all other limits can change. */
+  #fits(limits: Limits): boolean {
+    return limits.diskBytes === this.spec.limits.diskBytes && limits.inodes === this.spec.limits.inodes
   }
 }

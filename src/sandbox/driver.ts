@@ -10,6 +10,9 @@
 
 import type { Duplex } from 'node:stream'
 import type { RuntimeJob } from '../protocol/job.ts'
+import type { TreePart } from '../protocol/tree.ts'
+
+export type { TreePart } from '../protocol/tree.ts'
 
 /** What a sandbox is forked from: nothing warm, or a warm interpreter that never ran tenant code. */
 export type RuntimeName = 'bare' | 'python' | 'node'
@@ -205,6 +208,11 @@ export interface Sandbox {
   writeFiles(entries: Iterable<FileEntry>, signal?: AbortSignal): Promise<void>
   /** Fails with `output_limit_exceeded` beyond `limitBytes` in all. */
   readFiles(paths: readonly string[], limitBytes: number, signal?: AbortSignal): Promise<FileResult[]>
+  /**
+   * A folder with all that is in it, links as links, part by part as it comes; nothing is believed or bounded: whoever takes
+   * the parts does that. The sandbox waits for each `take`; one that rejects ends the reading with its reason.
+   */
+  readTree(path: string, take: (part: TreePart) => Promise<void>, signal?: AbortSignal): Promise<void>
   /** A connection to a port of the sandbox's loopback; the stream errors with `port_unreachable` when nobody listens. */
   dial(port: number, signal?: AbortSignal): Duplex
   /** One at a time, and only for network kind `egress`. */
@@ -215,7 +223,7 @@ export interface Sandbox {
    */
   reset(signal?: AbortSignal): Promise<void>
   limit(limits: Limits): Promise<void>
-  /** `reset` starts the counters of cpu and peak memory anew, after reading. */
+  /** `reset` starts cpu time, peak memory and memory kills anew, after reading. */
   usage(reset?: boolean): Promise<Usage>
   freeze(): Promise<void>
   thaw(): Promise<void>

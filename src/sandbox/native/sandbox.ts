@@ -15,6 +15,7 @@ import type {
   Sandbox,
   SandboxSpec,
   StartPhases,
+  TreePart,
   Usage,
 } from '../driver.ts'
 import { portUnreachable, sandboxEnded } from '../failures.ts'
@@ -28,6 +29,7 @@ import { limitFields } from './launcher-requests.ts'
 import type { OperationHost } from './operation-host.ts'
 import { NativeProcess } from './process.ts'
 import { ResetOperation } from './reset.ts'
+import { readTree } from './tree.ts'
 
 /** A living init answers; one that hung up has died, and the launcher says so within this time. */
 const END_NEWS_MS = 1000
@@ -52,6 +54,9 @@ export class NativeSandbox implements Sandbox {
   #destruction: Promise<Usage> | undefined
   /** The counters at its death, once the kernel's news of it came. */
   #lastUsage: Usage | undefined
+  /** The kernel counts these from the beginning, whatever is asked of it. */
+  #cpuUsBefore = 0
+  #oomKillsBefore = 0
   #resolveEnded!: (reason: EndReason) => void
 
   /** `gone` is called once nothing of it is left. */
@@ -98,6 +103,10 @@ export class NativeSandbox implements Sandbox {
     return this.#alive(() => readFiles(this.#host, paths, limitBytes, signal))
   }
 
+  readTree(path: string, take: (part: TreePart) => Promise<void>, signal?: AbortSignal): Promise<void> {
+    return this.#alive(() => readTree(this.#host, path, take, signal))
+  }
+
   dial(port: number, signal?: AbortSignal): Duplex {
     this.#requireAlive()
     signal?.throwIfAborted()
@@ -129,8 +138,12 @@ export class NativeSandbox implements Sandbox {
 
   async usage(reset = false): Promise<Usage> {
     if (this.endReason !== undefined) return this.destroy()
-    const answer = await this.#asked('stat', reset ? { reset: 1 } : {})
-    return usageOf(answer)
+    const usage = this.#sinceReset(usageOf(await this.#asked('stat', reset ? { reset: 1 } : {})))
+    if (reset) {
+      this.#cpuUsBefore += usage.cpuUs
+      this.#oomKillsBefore += usage.oomKills
+    }
+    return usage
   }
 
   freeze(): Promise<void> {
@@ -156,9 +169,9 @@ export class NativeSandbox implements Sandbox {
     const usage = usageOf(message)
     const status = decodeWaitStatus(numberField(message, 'status'))
     const how = status.signal ?? `exit code ${status.code}`
-    const oom = status.signal === 'SIGKILL' && usage.oomKills > 0
-    this.#lastUsage = usage
-    this.#destruction ??= Promise.resolve(usage)
+    const oom = status.signal === 'SIGKILL' && usage.oomKills > this.#oomKillsBefore
+    this.#lastUsage = this.#sinceReset(usage)
+    this.#destruction ??= Promise.resolve(this.#lastUsage)
     this.#end(oom ? 'oom' : 'exited', oom ? 'it ran out of memory' : `its first process ended with ${how}`)
     this.#gone()
   }
@@ -177,6 +190,14 @@ export class NativeSandbox implements Sandbox {
     this.#destruction ??= Promise.resolve(this.#lastUsage)
     this.#end('launcher_lost', detail)
     this.#gone()
+  }
+
+  #sinceReset(usage: Usage): Usage {
+    return {
+      ...usage,
+      cpuUs: usage.cpuUs - this.#cpuUsBefore,
+      oomKills: usage.oomKills - this.#oomKillsBefore,
+    }
   }
 
   #connect(): InitConnection {
@@ -214,7 +235,7 @@ export class NativeSandbox implements Sandbox {
 
   async #kill(): Promise<Usage> {
     try {
-      return usageOf(await this.#ask('kill', { id: this.id }))
+      return this.#sinceReset(usageOf(await this.#ask('kill', { id: this.id })))
     } catch (error) {
       // It ended by itself while the order was on its way; its counters came with that news.
       if (error instanceof LauncherRefusal && error.code === 'sandbox_unknown')
