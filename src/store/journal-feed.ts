@@ -30,7 +30,7 @@ interface Batch {
  */
 export class JournalFeed {
   readonly #journal: Journal
-  readonly #thread: DatabaseThread
+  readonly #thread: Pick<DatabaseThread, 'call'>
   readonly #clock: Clock
   #pending: Pending[] = []
   #pendingBytes = 0
@@ -41,7 +41,7 @@ export class JournalFeed {
   #stopped = false
 
   /** `takenTo` is how far the database has the journal. */
-  constructor(journal: Journal, thread: DatabaseThread, clock: Clock, takenTo: JournalPoint) {
+  constructor(journal: Journal, thread: Pick<DatabaseThread, 'call'>, clock: Clock, takenTo: JournalPoint) {
     this.#journal = journal
     this.#thread = thread
     this.#clock = clock
