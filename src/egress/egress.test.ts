@@ -7,7 +7,7 @@ import type { EgressChannel, EgressConnection } from '../sandbox/driver.ts'
 import { systemClock } from '../std/clock.ts'
 import { silentLog } from '../std/log.ts'
 import { Metrics } from '../std/metrics.ts'
-import { Egress, type EgressSettings } from './egress.ts'
+import { Egress, type EgressSettings, type VouchedPlace } from './egress.ts'
 import type { NetworkRequest } from './policy.ts'
 
 /** The sandbox's end of the channel, held by the test. */
@@ -65,9 +65,10 @@ interface Setup {
   readonly network?: NetworkRequest
   readonly settings?: Partial<EgressSettings>
   readonly names?: () => Record<string, string[]>
+  readonly vouched?: readonly VouchedPlace[]
 }
 
-function serve({ network = 'all', settings = {}, names = () => ({}) }: Setup): {
+function serve({ network = 'all', settings = {}, names = () => ({}), vouched = [] }: Setup): {
   inside: Inside
   asked: string[]
 } {
@@ -91,7 +92,7 @@ function serve({ network = 'all', settings = {}, names = () => ({}) }: Setup): {
     metrics: new Metrics(),
     lookup,
   })
-  egress.serve(inside, network, 'test')
+  egress.serve(inside, network, 'test', vouched)
   return { inside, asked }
 }
 
@@ -207,4 +208,25 @@ test('garbage on the DNS port is refused or ignored and the next question works'
   const { inside } = serve({ names: () => ({ 'a.dev': ['93.184.216.34'] }) })
   assert.ok(Number(await inside.ask('a..b')) > 0)
   assert.match(String(await inside.ask('a.dev')), /^198\.18\./)
+})
+
+test('a vouched place is reached at its port on this machine, whose other ports stay closed', async (t) => {
+  const [port, other] = [await echoServer(t), await echoServer(t)]
+  const { inside, asked } = serve({
+    network: { allow: [] },
+    settings: { allowPrivate: [] },
+    names: () => ({ 'named.example.com': ['127.0.0.1'] }),
+    vouched: [
+      { name: 'index.internal', port, address: '127.0.0.1' },
+      { name: 'named.example.com', port },
+    ],
+  })
+  const address = String(await inside.ask('index.internal'))
+  assert.deepEqual(asked, [], 'a name with an address is not looked up')
+  assert.equal(await echoed(await inside.dial(address, port), 'hello'), 'hello')
+  assert.equal(await inside.dial(address, other), 'refused')
+  const named = String(await inside.ask('named.example.com'))
+  assert.equal(await echoed(await inside.dial(named, port), 'hello'), 'hello')
+  assert.equal(await inside.dial(named, other), 'refused')
+  assert.equal(await inside.dial('127.0.0.1', port), 'refused')
 })

@@ -47,6 +47,16 @@ export interface EgressParts {
   readonly lookup?: Lookup
 }
 
+/**
+ * A place the operator named: reached at this port wherever it is, on a private network or this machine too. The name with an
+ * address stands for that address, one without is looked up.
+ */
+export interface VouchedPlace {
+  readonly name: string
+  readonly port: number
+  readonly address?: string
+}
+
 /** One sandbox's way out, until it is closed. */
 export interface EgressSession {
   /** Cuts every connection. */
@@ -91,9 +101,15 @@ export class Egress {
     this.#bytes = (amount) => bytes.add(amount)
   }
 
-  /** Serves a sandbox's channel by this policy. Call it in the turn the channel was made. */
-  serve(channel: EgressChannel, request: NetworkRequest, sandboxId: string): EgressSession {
-    const session = new Session(this.#parts, this.#guard, this.#resolver, compilePolicy(request), {
+  /** Serves a sandbox's channel by this policy, and the vouched places. Call it in the turn the channel was made. */
+  serve(
+    channel: EgressChannel,
+    request: NetworkRequest,
+    sandboxId: string,
+    vouched: readonly VouchedPlace[] = [],
+  ): EgressSession {
+    const policy = compilePolicy(request)
+    const session = new Session(this.#parts, this.#guard, this.#resolver, policy, vouched, {
       opened: () => void this.#open++,
       closed: (bytes) => {
         this.#open--
@@ -127,6 +143,7 @@ class Session {
   readonly #guard: AddressGuard
   readonly #resolver: Resolver
   readonly #policy: NetworkPolicy
+  readonly #vouched: readonly VouchedPlace[]
   readonly #tally: Tally
   readonly #names = new NameTable()
   readonly #bandwidth: Bandwidth
@@ -140,12 +157,14 @@ class Session {
     guard: AddressGuard,
     resolver: Resolver,
     policy: NetworkPolicy,
+    vouched: readonly VouchedPlace[],
     tally: Tally,
   ) {
     this.#parts = parts
     this.#guard = guard
     this.#resolver = resolver
     this.#policy = policy
+    this.#vouched = vouched
     this.#tally = tally
     this.#bandwidth = new Bandwidth(parts.settings.bytesPerSecond, parts.clock)
   }
@@ -170,7 +189,7 @@ class Session {
   }
 
   async #carry(connection: EgressConnection, target: string): Promise<void> {
-    const reachable = await this.#reachable(connection.address)
+    const reachable = await this.#reachable(connection.address, connection.port)
     if (!Array.isArray(reachable)) {
       this.#tally.decided('refused', target, reachable.reason)
       return connection.refuse()
@@ -190,9 +209,12 @@ class Session {
   }
 
   /** The addresses the connection may be dialled to, or why there are none. */
-  async #reachable(address: string): Promise<string[] | { readonly reason: string }> {
+  async #reachable(address: string, port: number): Promise<string[] | { readonly reason: string }> {
     const name = this.#names.nameOf(address)
-    if (name === undefined && !this.#policy.allowsAddress(address))
+    const place = this.#vouched.find((one) => one.port === port && one.name === (name ?? address))
+    if (place !== undefined) return this.#vouchedAddresses(place)
+    // A vouched name is known at every port, but only its own is vouched for.
+    if (name === undefined ? !this.#policy.allowsAddress(address) : !this.#policy.allowsName(name))
       return { reason: 'the policy does not list it' }
     const found = name === undefined ? [address] : await this.#lookUp(name)
     const verdicts = found.map((one) => ({ one, verdict: this.#guard.judge(one) }))
@@ -200,6 +222,11 @@ class Session {
     if (allowed.length > 0) return allowed.slice(0, MOST_TRIES)
     const reasons = verdicts.flatMap(({ verdict }) => (verdict.allowed ? [] : [verdict.reason]))
     return { reason: reasons[0] ?? 'the name cannot be resolved' }
+  }
+
+  async #vouchedAddresses(place: VouchedPlace): Promise<string[] | { readonly reason: string }> {
+    const found = place.address === undefined ? await this.#lookUp(place.name) : [place.address]
+    return found.length > 0 ? found.slice(0, MOST_TRIES) : { reason: 'the name cannot be resolved' }
   }
 
   async #lookUp(name: string): Promise<readonly string[]> {
@@ -229,10 +256,14 @@ class Session {
   /** Names outside the policy do not exist, and nobody is asked about them. */
   async #answer(question: Question): Promise<Buffer> {
     const name = normaliseName(question.name)
-    if (name === undefined || !this.#policy.allowsName(name)) return encodeEmpty(question, Code.noSuchName)
-    const resolved = await this.#resolver.resolve(name)
-    if (resolved.kind === 'missing') return encodeEmpty(question, Code.noSuchName)
-    if (resolved.kind === 'failed') return encodeEmpty(question, Code.serverFailure)
+    if (name === undefined) return encodeEmpty(question, Code.noSuchName)
+    const places = this.#vouched.filter((one) => one.name === name)
+    if (places.length === 0 && !this.#policy.allowsName(name)) return encodeEmpty(question, Code.noSuchName)
+    if (!places.some((one) => one.address !== undefined)) {
+      const resolved = await this.#resolver.resolve(name)
+      if (resolved.kind === 'missing') return encodeEmpty(question, Code.noSuchName)
+      if (resolved.kind === 'failed') return encodeEmpty(question, Code.serverFailure)
+    }
     if (question.type !== Type.a) return encodeEmpty(question, Code.ok)
     const address = this.#names.addressOf(name)
     return address === undefined

@@ -1,16 +1,14 @@
 import { ProtocolError } from './frames.ts'
+import { MAX_PATH_BYTES, RECORD_TAIL_BYTES, type RecordHead, RecordHeads } from './record-heads.ts'
 
-/** A record: u32 LE path length, path, u32 LE mode, u64 LE size, bytes. */
-const MAX_PATH_BYTES = 4096
 const MISSING_MODE = 0xffffffff
-const TAIL_BYTES = 12
 
 /** What one answer may hold, however small its files are. */
 export const MAX_FILE_RECORDS = 10_000
 
 export function encodeFileHead(path: string, mode: number, size: number): Buffer {
   const pathBytes = Buffer.byteLength(path, 'utf8')
-  const head = Buffer.allocUnsafe(4 + pathBytes + TAIL_BYTES)
+  const head = Buffer.allocUnsafe(4 + pathBytes + RECORD_TAIL_BYTES)
   head.writeUInt32LE(pathBytes, 0)
   head.write(path, 4, 'utf8')
   head.writeUInt32LE(mode >>> 0, 4 + pathBytes)
@@ -47,8 +45,8 @@ export class FilesTooLarge extends Error {
 export class FileRecordReader {
   readonly #limitBytes: number
   readonly #records: FileRecord[] = []
+  readonly #heads = new RecordHeads()
   #contentBytes = 0
-  #head: Buffer<ArrayBufferLike> = Buffer.alloc(0)
   #open: OpenFile | undefined
 
   constructor(limitBytes: number) {
@@ -63,39 +61,18 @@ export class FileRecordReader {
 
   /** The files, once the stream has ended. */
   finish(): FileRecord[] {
-    if (this.#open !== undefined || this.#head.length > 0)
+    if (this.#open !== undefined || !this.#heads.empty)
       throw new ProtocolError('files end in the middle of one')
     return this.#records
   }
 
-  /** Gathers one head (bounded by the longest path) and says what of the chunk it did not need. */
   #readHead(chunk: Buffer): Buffer {
-    const had = this.#head.length
-    const wanted = this.#headBytes(had === 0 ? chunk : Buffer.concat([this.#head, chunk.subarray(0, 4)]))
-    if (had + chunk.length < wanted) {
-      this.#head = Buffer.concat([this.#head, chunk])
-      return chunk.subarray(chunk.length)
-    }
-    const taken = wanted - had
-    const head = had === 0 ? chunk : Buffer.concat([this.#head, chunk.subarray(0, taken)])
-    this.#head = Buffer.alloc(0)
-    this.#begin(head, wanted)
-    return chunk.subarray(taken)
+    const { head, rest } = this.#heads.take(chunk)
+    if (head !== undefined) this.#begin(head)
+    return rest
   }
 
-  #headBytes(start: Buffer): number {
-    if (start.length < 4) return 4 + 1 + TAIL_BYTES
-    const pathBytes = start.readUInt32LE(0)
-    if (pathBytes === 0 || pathBytes > MAX_PATH_BYTES)
-      throw new ProtocolError(`a file with a path of ${pathBytes} bytes`)
-    return 4 + pathBytes + TAIL_BYTES
-  }
-
-  #begin(head: Buffer, headBytes: number): void {
-    const tail = headBytes - TAIL_BYTES
-    const path = head.toString('utf8', 4, tail)
-    const mode = head.readUInt32LE(tail)
-    const size = head.readBigUInt64LE(tail + 4)
+  #begin({ path, mode, size }: RecordHead): void {
     if (this.#records.length >= MAX_FILE_RECORDS)
       throw new FilesTooLarge(`more than ${MAX_FILE_RECORDS} files`)
     if (mode === MISSING_MODE) {

@@ -64,6 +64,7 @@ export function driverSuite(name: string, make: () => Promise<Driver>): void {
     terminals(sandbox)
     streams(sandbox)
     files(sandbox)
+    trees(sandbox)
     dialling(sandbox)
     egress(sandbox)
     resets(sandbox)
@@ -283,27 +284,6 @@ function files(make: Make): void {
     assert.ok(found.every((file) => file.path === `n/${file.content}`))
   })
 
-  test('a tree comes out whole, folders before their content and links as links, at the pace of who takes it', async () => {
-    const one = await make()
-    await sh(one, 'mkdir -p t/a; head -c 3000000 /dev/zero > t/a/big; chmod 700 t/a/big; ln -s a/big t/link')
-    const parts: string[] = []
-    let bytes = 0
-    await one.readTree('t', async (part) => {
-      if (part.kind !== 'content') parts.push(`${part.kind} ${part.path}`)
-      else if ((bytes += part.chunk.length) % 5 === 0) await new Promise(setImmediate)
-    })
-    assert.deepEqual(parts.sort(), ['file t/a/big', 'folder t', 'folder t/a', 'link t/link'])
-    assert.equal(bytes, 3_000_000)
-    const enough = new Error('enough')
-    await assert.rejects(
-      one.readTree('t', async () => {
-        throw enough
-      }),
-      enough,
-    )
-    assert.equal((await sh(one, 'echo alive')).stdout, 'alive\n')
-  })
-
   test('what the user could not write or hold is refused with a reason', async () => {
     const one = await make()
     const content = Buffer.from('x')
@@ -335,6 +315,29 @@ function files(make: Make): void {
       isClocheError(error, 'output_limit_exceeded'),
     )
     assert.equal(one.endReason, undefined)
+  })
+}
+
+function trees(make: Make): void {
+  test('a tree comes out whole, folders before their content and links as links, at the pace of who takes it', async () => {
+    const one = await make()
+    await sh(one, 'mkdir -p t/a; head -c 3000000 /dev/zero > t/a/big; chmod 700 t/a/big; ln -s a/big t/link')
+    const parts: string[] = []
+    let bytes = 0
+    await one.readTree('t', async (part) => {
+      if (part.kind !== 'content') parts.push(`${part.kind} ${part.path}`)
+      else if ((bytes += part.chunk.length) % 5 === 0) await new Promise(setImmediate)
+    })
+    assert.deepEqual(parts.sort(), ['file t/a/big', 'folder t', 'folder t/a', 'link t/link'])
+    assert.equal(bytes, 3_000_000)
+    const enough = new Error('enough')
+    await assert.rejects(
+      one.readTree('t', async () => {
+        throw enough
+      }),
+      enough,
+    )
+    assert.equal((await sh(one, 'echo alive')).stdout, 'alive\n')
   })
 }
 

@@ -1,5 +1,5 @@
-import { ProtocolError } from '../../protocol/frames.ts'
 import { isSendablePath } from '../../protocol/files.ts'
+import { ProtocolError } from '../../protocol/frames.ts'
 import { type TreePart, TreeReader } from '../../protocol/tree.ts'
 import { execInvalid, filesRefused } from '../failures.ts'
 import { builtinRequest } from './exec-request.ts'
