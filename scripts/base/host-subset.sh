@@ -91,7 +91,7 @@ printf 'root:*:1:0:99999:7:::\n' >"$root/etc/shadow"
 mkdir -p "$root/root" "$root/var/lib" && chmod 700 "$root/root"
 if [ -f /etc/ld.so.conf ]; then cp -L /etc/ld.so.conf "$root/etc/" && cp -RL /etc/ld.so.conf.d "$root/etc/" 2>/dev/null || true; fi
 ldconfig -r "$root" 2>/dev/null || true
-env -i PATH=/usr/bin:/bin chroot "$root" "$python" -I -c 'import ssl, sqlite3, json, asyncio, ctypes, hashlib, zlib' || {
+env -i PATH=/usr/bin:/bin:/usr/sbin:/sbin chroot "$root" "$python" -I -c 'import ssl, sqlite3, json, asyncio, ctypes, hashlib, zlib' || {
   echo 'the copied Python does not work on its own' >&2
   exit 1
 }
