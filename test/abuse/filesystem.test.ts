@@ -95,7 +95,7 @@ syscall("open_by_handle_at", 304, -100, b"\\0" * 32, 0)
 syscall("name_to_handle_at", 303, -100, b"/", b"\\0" * 8, 0, 0)
 `,
   )
-  assertRefused(verdicts, ['EPERM', 'ENOSYS'], 29)
+  assertRefused(verdicts, ['EPERM', 'ENOSYS'], 28)
 })
 
 test('device nodes cannot be made, and /dev holds only the harmless ones', async () => {
@@ -150,13 +150,13 @@ for p in su mount umount passwd newgrp chsh; do command -v $p > /dev/null && (ec
 python3 -c 'import os
 for f in (os.setuid, os.setgid, os.seteuid):
     try: f(0); print("became root")
-    except OSError as e: print(e.errno)
+    except OSError as e: print("errno", e.errno)
 try: os.setgroups([0]); print("groups")
-except OSError as e: print(e.errno)'
+except OSError as e: print("errno", e.errno)'
 grep -E 'NoNewPrivs|Cap(Inh|Prm|Eff|Amb)|Seccomp:' /proc/self/status`,
   })
   assert.match(result.stdout, /^1000\n/, result.stdout)
-  assert.doesNotMatch(result.stdout, /became root|groups|^1$/m)
+  assert.doesNotMatch(result.stdout, /became root|groups|^[1-9]$/m)
   assert.match(result.stdout, /CapPrm:\s+0{16}/)
   assert.match(result.stdout, /CapEff:\s+0{16}/)
   assert.match(result.stdout, /CapAmb:\s+0{16}/)

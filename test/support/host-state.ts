@@ -138,8 +138,11 @@ export function namespacesBelow(server: TestServer, kind: 'net' | 'mnt' | 'pid' 
   return found
 }
 
-/** The cgroup name the server's sandboxes live under, seen from a process that is in one. */
+/** The cgroup name the server's sandboxes live under: told to its launcher, or seen from a process that is in one. */
 export function cgroupNameOf(server: TestServer): RegExp {
+  const words = readOr(`/proc/${launcherOf(server).pid}/cmdline`, '').split('\0')
+  const told = words[words.indexOf('--cgroup') + 1]
+  if (words.includes('--cgroup') && told !== undefined) return new RegExp(`/${RegExp.escape(told)}(/|$)`)
   for (const entry of processesBelow(server.pid)) {
     for (const path of cgroupPathsOf(entry.pid)) {
       const name = /(cloche[^/]*)/.exec(path)?.[1]

@@ -119,7 +119,10 @@ function pythonRoutes(packages: readonly PythonPackage[]): Map<string, Served> {
     links.set(one.name, `${links.get(one.name) ?? ''}<a href="/files/${file}#sha256=${hash}">${file}</a>\n`)
   }
   for (const [name, body] of links) {
-    routes.set(`/simple/${name}/`, { type: 'text/html', body: `<!doctype html><html><body>${body}</body></html>` })
+    routes.set(`/simple/${name}/`, {
+      type: 'text/html',
+      body: `<!doctype html><html><body>${body}</body></html>`,
+    })
   }
   return routes
 }
@@ -160,9 +163,11 @@ export async function servePackages(
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const address = server.address()
-  if (typeof address !== 'object' || address === null) throw new Error('unreachable: a TCP server has an address')
+  if (typeof address !== 'object' || address === null)
+    throw new Error('unreachable: a TCP server has an address')
   const origin = `http://127.0.0.1:${address.port}`
-  for (const [path, served] of [...pythonRoutes(python), ...nodeRoutes(node, origin)]) routes.set(path, served)
+  for (const [path, served] of [...pythonRoutes(python), ...nodeRoutes(node, origin)])
+    routes.set(path, served)
   return {
     pipIndexUrl: `${origin}/simple/`,
     npmRegistryUrl: `${origin}/npm/`,

@@ -162,9 +162,7 @@ function filesBelow(folder: string): string[] {
 }
 
 test('a rate limit answers 429 with the time to wait, and its window resets', async () => {
-  const limited = (
-    await newKey(['execute', 'manage'], undefined, { ratePerMinute: 30 })
-  ).client
+  const limited = (await newKey(['execute', 'manage'], undefined, { ratePerMinute: 30 })).client
   const statuses: number[] = []
   let retryAfter = ''
   for (let n = 0; n < 34; n++) {

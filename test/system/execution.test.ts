@@ -69,7 +69,7 @@ test('uncaught errors show the program, the line and the interpreter’s own exi
   assert.match(python.stderr, /raise ValueError/, 'the traceback shows the source line')
   const node = await admin.execute({ language: 'javascript', code: '\nthrow new TypeError("bad")' })
   assert.equal(node.exitCode, 1)
-  assert.match(node.stderr, /main\.mjs:2[\s\S]*TypeError: bad/)
+  assert.match(node.stderr, /main\.m?js:2[\s\S]*TypeError: bad/)
   const syntax = await admin.execute({ language: 'python', code: 'def (' })
   assert.equal(syntax.exitCode, 1)
   assert.match(syntax.stderr, /SyntaxError/)
