@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path'
 import { renderErrorReference } from '../../src/model/error-reference.ts'
 import { errorsSource } from './errors.ts'
 import { openapi } from './openapi.ts'
+import { renderSettings } from './settings.ts'
 import { typesSource } from './types.ts'
 
 export const repository = join(import.meta.dirname, '..', '..')
@@ -14,6 +15,7 @@ export const repository = join(import.meta.dirname, '..', '..')
 export function generated(): ReadonlyMap<string, string> {
   return new Map([
     ['docs/errors.md', renderErrorReference()],
+    ['docs/settings.md', renderSettings()],
     ['sdk/typescript/src/generated/errors.ts', formatted('errors.ts', errorsSource())],
     ['sdk/typescript/src/generated/types.ts', formatted('types.ts', typesSource(openapi()))],
   ])

@@ -51,15 +51,18 @@ function readIfAllowed(path: string): string | undefined {
   }
 }
 
-/** A key is needed before anything is sent: the server's 401 could not say where this command looked. */
-export function requireKey(flags: ConnectionFlags): void {
+/**
+ * The client for a command that needs a key. Without one nothing is sent but the question whether there is a server at
+ * all: the server's 401 could not say where this command looked.
+ */
+export async function connectWithKey(flags: ConnectionFlags): Promise<Cloche> {
   const { apiKey } = whereTo(flags, process.env)
-  if (apiKey !== undefined) return
-  const dataDir = dataDirFrom(flags, process.env)
+  if (apiKey !== undefined) return connect(flags)
+  await connect(flags).health()
   throw new CliError(
     'No API key',
-    `neither --api-key nor CLOCHE_API_KEY is given, and ${join(dataDir, 'admin.key')} cannot be read`,
-    'give one, or run this as the user whose server keeps its data there (--data DIR names another folder)',
+    `neither --api-key nor CLOCHE_API_KEY is given, and ${join(dataDirFrom(flags, process.env), 'admin.key')} does not help: it cannot be read, or belongs to another server than the endpoint that is named`,
+    'give a key, or run this as the user whose server keeps its data there (--data DIR names another folder)',
     1,
     'no_api_key',
   )

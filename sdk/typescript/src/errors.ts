@@ -68,11 +68,11 @@ export class ConnectionError extends ClocheError {
       ...onThisSide,
       code: mayHaveRun ? 'connection_lost' : 'connection_failed',
       retryable: true,
-      title: mayHaveRun ? 'The connection broke before the answer came' : 'The server could not be reached',
-      detail: `${endpoint}: ${causeText(cause)}`,
+      title: mayHaveRun ? 'The connection broke before the answer came' : `There is no server at ${endpoint}`,
+      detail: mayHaveRun ? `${endpoint}: ${causeText(cause)}` : causeText(cause),
       hint: mayHaveRun
         ? 'The request may have been carried out: look at executions.list() before sending it again.'
-        : 'Is the server running, and is the endpoint right (option endpoint, or CLOCHE_ENDPOINT)?',
+        : 'Start one with `make up` or `cloche serve`, or name another with the option endpoint or CLOCHE_ENDPOINT.',
       cause,
     })
     this.mayHaveRun = mayHaveRun

@@ -1,7 +1,7 @@
 // `cloche environments create | list | get | delete`.
 import type { Environment } from '../../../sdk/typescript/src/index.ts'
 import { formatBytes, formatDuration } from '../../std/units.ts'
-import { connect, requireKey } from '../connection.ts'
+import { connectWithKey } from '../connection.ts'
 import { CliError } from '../failure.ts'
 import { facts, note, printJson, printResult, table } from '../output.ts'
 import type { ClientFlags } from '../program.ts'
@@ -21,8 +21,7 @@ export async function createEnvironment(name: string, flags: CreateFlags): Promi
     const hint = 'name packages: --python requests==2.32.3 --node lodash@4'
     throw new CliError('The command line was not understood', 'an environment needs packages', hint)
   }
-  requireKey(flags)
-  const { environments } = connect(flags)
+  const { environments } = await connectWithKey(flags)
   const begun = await environments.create({ name, ...spec })
   if (flags.wait && begun.status !== 'ready') note(`building ${name}; this can take a minute`)
   const environment = flags.wait ? await environments.wait(name) : begun
@@ -31,8 +30,7 @@ export async function createEnvironment(name: string, flags: CreateFlags): Promi
 }
 
 export async function listEnvironments(flags: ClientFlags): Promise<void> {
-  requireKey(flags)
-  const list = await connect(flags).environments.list()
+  const list = await (await connectWithKey(flags)).environments.list()
   if (flags.json === true) return printJson(list)
   const rows = list.environments.map(({ name, status, spec, layerBytes }) => [
     name ?? '-',
@@ -46,13 +44,11 @@ export async function listEnvironments(flags: ClientFlags): Promise<void> {
 }
 
 export async function getEnvironment(name: string, flags: ClientFlags): Promise<void> {
-  requireKey(flags)
-  print(await connect(flags).environments.get(name), flags)
+  print(await (await connectWithKey(flags)).environments.get(name), flags)
 }
 
 export async function deleteEnvironment(name: string, flags: ClientFlags): Promise<void> {
-  requireKey(flags)
-  await connect(flags).environments.delete(name)
+  await (await connectWithKey(flags)).environments.delete(name)
   if (flags.json !== true) note(`${name} is deleted`)
 }
 

@@ -2,7 +2,7 @@
 import type { Execution, ExecutionSummary } from '../../../sdk/typescript/src/index.ts'
 import { EXECUTION_STATUSES, isExecutionStatus } from '../../model/execution-status.ts'
 import { formatBytes, formatDuration } from '../../std/units.ts'
-import { connect, requireKey } from '../connection.ts'
+import { connectWithKey } from '../connection.ts'
 import { CliError } from '../failure.ts'
 import { facts, note, printJson, printResult, table } from '../output.ts'
 import type { ClientFlags } from '../program.ts'
@@ -20,8 +20,7 @@ export async function listExecutions(flags: ListFlags): Promise<void> {
     const hint = `--status takes one of ${EXECUTION_STATUSES.join(', ')}`
     throw new CliError('The command line was not understood', `there is no status "${status}"`, hint)
   }
-  requireKey(flags)
-  const page = await connect(flags).executions.list({
+  const page = await (await connectWithKey(flags)).executions.list({
     ...(limit === undefined ? {} : { limit: numberOf('--limit', limit) }),
     ...(cursor === undefined ? {} : { cursor }),
     ...(status === undefined ? {} : { status }),
@@ -48,8 +47,7 @@ function row(execution: ExecutionSummary): string[] {
 }
 
 export async function getExecution(id: string, flags: ClientFlags): Promise<void> {
-  requireKey(flags)
-  const execution = await connect(flags).executions.get(id)
+  const execution = await (await connectWithKey(flags)).executions.get(id)
   if (flags.json === true) return printJson(execution)
   printResult(facts(known(execution)))
   note(`its output: cloche logs ${id}`)
@@ -92,14 +90,12 @@ function known(execution: Execution): readonly (readonly [string, string | numbe
 }
 
 export async function cancelExecution(id: string, flags: ClientFlags): Promise<void> {
-  requireKey(flags)
-  const cancelled = await connect(flags).executions.cancel(id)
+  const cancelled = await (await connectWithKey(flags)).executions.cancel(id)
   if (flags.json === true) printJson(cancelled)
   else note(`${cancelled.executionId} is ${cancelled.status}`)
 }
 
 export async function deleteExecution(id: string, flags: ClientFlags): Promise<void> {
-  requireKey(flags)
-  await connect(flags).executions.delete(id)
+  await (await connectWithKey(flags)).executions.delete(id)
   if (flags.json !== true) note(`${id} is deleted`)
 }

@@ -1,6 +1,6 @@
 // `cloche keys create | list | revoke`.
 import { isScope, SCOPES, type Scope } from '../../model/api-key.ts'
-import { connect, requireKey } from '../connection.ts'
+import { connectWithKey } from '../connection.ts'
 import { CliError } from '../failure.ts'
 import { note, printJson, printResult, table } from '../output.ts'
 import type { ClientFlags } from '../program.ts'
@@ -15,8 +15,7 @@ export type KeyFlags = ClientFlags & {
 
 export async function createKey(name: string, flags: KeyFlags): Promise<void> {
   const scopes = flags.scope.length === 0 ? (['execute'] as const) : flags.scope.map(scopeOf)
-  requireKey(flags)
-  const created = await connect(flags).keys.create({
+  const created = await (await connectWithKey(flags)).keys.create({
     name,
     scopes,
     ...(flags.rate === undefined ? {} : { ratePerMinute: numberOf('--rate', flags.rate) }),
@@ -35,8 +34,7 @@ function scopeOf(text: string): Scope {
 }
 
 export async function listKeys(flags: ClientFlags): Promise<void> {
-  requireKey(flags)
-  const list = await connect(flags).keys.list()
+  const list = await (await connectWithKey(flags)).keys.list()
   if (flags.json === true) return printJson(list)
   const rows = list.keys.map((key) => [
     key.keyId,
@@ -51,8 +49,7 @@ export async function listKeys(flags: ClientFlags): Promise<void> {
 }
 
 export async function revokeKey(id: string, flags: ClientFlags): Promise<void> {
-  requireKey(flags)
-  const key = await connect(flags).keys.revoke(id)
+  const key = await (await connectWithKey(flags)).keys.revoke(id)
   if (flags.json === true) printJson(key)
   else note(`${id} is revoked`)
 }

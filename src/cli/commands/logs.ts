@@ -1,6 +1,6 @@
 // `cloche logs ID`: what an execution wrote, byte for byte, on our stdout.
 import { once } from 'node:events'
-import { connect, requireKey } from '../connection.ts'
+import { connectWithKey } from '../connection.ts'
 import { printJson } from '../output.ts'
 import type { ClientFlags } from '../program.ts'
 import { numberOf } from '../run-request.ts'
@@ -12,8 +12,7 @@ export type LogFlags = ClientFlags & {
 }
 
 export async function logsCommand(id: string, flags: LogFlags): Promise<void> {
-  requireKey(flags)
-  const { executions } = connect(flags)
+  const { executions } = await connectWithKey(flags)
   const options = {
     ...(flags.tail === undefined ? {} : { tail: numberOf('--tail', flags.tail) }),
     ...(flags.stream === undefined ? {} : { stream: flags.stream }),

@@ -9,7 +9,7 @@ import {
   type ExecutionStream,
   type StreamEnd,
 } from '../../../sdk/typescript/src/index.ts'
-import { connect, requireKey } from '../connection.ts'
+import { connectWithKey } from '../connection.ts'
 import { CliError, exitCodes, NotRun } from '../failure.ts'
 import { note, printJson, printResult } from '../output.ts'
 import type { ClientFlags } from '../program.ts'
@@ -27,8 +27,7 @@ export async function runCommand(
   const words = file === undefined ? args : [file, ...args]
   const request = requestFor(words, flags)
   checkCombination(flags)
-  requireKey(flags)
-  const client = connect(flags)
+  const client = await connectWithKey(flags)
   try {
     if (flags.detach === true) return await detach(client, request, flags)
     const exitCode =

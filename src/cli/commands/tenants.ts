@@ -1,19 +1,17 @@
 // `cloche tenants create | list`.
-import { connect, requireKey } from '../connection.ts'
+import { connectWithKey } from '../connection.ts'
 import { note, printJson, printResult, table } from '../output.ts'
 import type { ClientFlags } from '../program.ts'
 
 export async function createTenant(name: string, flags: ClientFlags): Promise<void> {
-  requireKey(flags)
-  const tenant = await connect(flags).tenants.create({ name })
+  const tenant = await (await connectWithKey(flags)).tenants.create({ name })
   if (flags.json === true) return printJson(tenant)
   printResult(`${tenant.tenantId}\n`)
   note(`give it a key with: cloche keys create NAME --tenant ${tenant.tenantId}`)
 }
 
 export async function listTenants(flags: ClientFlags): Promise<void> {
-  requireKey(flags)
-  const list = await connect(flags).tenants.list()
+  const list = await (await connectWithKey(flags)).tenants.list()
   if (flags.json === true) return printJson(list)
   const rows = list.tenants.map(({ tenantId, name, createdAt }) => [tenantId, name, createdAt])
   printResult(table(['ID', 'NAME', 'CREATED'], rows))
