@@ -267,3 +267,27 @@ test('policies that make no sense are refused', async () => {
     assert.equal(reply.status, 400, JSON.stringify(policy))
   }
 })
+
+test('what the operator allows is reachable, and nothing more than that', async () => {
+  const own = await startServer({ network, env: { CLOCHE_EGRESS_ALLOW_PRIVATE: '10.9.0.0/16' } })
+  try {
+    const result = await own.admin.execute({
+      language: 'python',
+      code: `
+import urllib.request
+for host in ("${addresses.privateA}", "private.test", "${addresses.privateB}", "${addresses.metadata}", "127.0.0.1"):
+    try: print(urllib.request.urlopen(f"http://{host}/", timeout=3).read().decode().strip())
+    except OSError: print("refused")`,
+      network: 'all',
+      timeoutMs: 30_000,
+    })
+    const reached = `far side ${addresses.privateA}:80`
+    assert.deepEqual(
+      result.stdout.trim().split('\n'),
+      [reached, reached, 'refused', 'refused', 'refused'],
+      result.stderr,
+    )
+  } finally {
+    await own.stop()
+  }
+})
