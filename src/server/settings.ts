@@ -26,7 +26,11 @@ const projectDir = fileURLToPath(new URL('../../', import.meta.url))
 export const SETTINGS = {
   host: text('127.0.0.1', 'Address to listen on.'),
   port: whole(8080, 0, 65_535, 'Port to listen on; 0 picks a free one.'),
-  data: text(defaultDataDir(), 'Where everything is kept.'),
+  data: text(
+    defaultDataDir(),
+    'Where everything is kept.',
+    '/var/lib/cloche for root, else ~/.local/share/cloche',
+  ),
   'base.dir': text('', 'Where base trees are kept, when not in the data folder.', 'DATA/base'),
   'build.dir': text(join(projectDir, 'build'), 'Where the native programs are built to.', 'build'),
   'log.level': choice('info', LOG_LEVELS, 'The least that is logged.'),
