@@ -367,6 +367,17 @@ static void ended(struct exec *exec, int status)
     source_drain(&exec->err, err);
 }
 
+bool exec_kill_all(void)
+{
+    bool any = false;
+    for (struct exec *exec = running; exec != NULL; exec = exec->next)
+        if (exec->pid > 1 && !exec->exited) {
+            kill_session(exec->pid);
+            any = true;
+        }
+    return any;
+}
+
 void exec_reaped(pid_t pid, int status)
 {
     for (struct exec *exec = running; exec != NULL; exec = exec->next)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "egress.h"
+#include "exec.h"
 #include "fields.h"
 #include "launch.h"
 #include "text.h"
@@ -100,9 +101,12 @@ bool reset_under_way(void)
 
 void reset_continue(void)
 {
-    /* A child the worker is about to clone cannot be killed yet: its naming brings us here again, as does every death.
-     */
-    if (stage == KILLING && !worker_taking_job() && !kill_user_processes())
+    /* A child the worker is about to clone cannot be killed yet: its naming brings us here again, as does every death. A
+     * job that has a name may still be on its way from root to the user. */
+    if (stage != KILLING || worker_taking_job())
+        return;
+    bool programs = exec_kill_all();
+    if (!kill_user_processes() && !programs)
         start_wiper();
 }
 

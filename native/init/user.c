@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/fsuid.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -29,18 +30,23 @@ void files_as_root(void)
     identity_harden();
 }
 
-/* kill(-1) cannot tell: it says yes as well when all there is are processes it may not signal. The folder of a process
- * belongs to its effective user, also when it is undumpable or dead and not yet reaped. */
+/* kill(-1) cannot tell whether anyone is left: it says yes as well when all there is are processes it may not signal.
+ * The folder of a process belongs to its effective user, also when it is undumpable or dead and not yet reaped. A program
+ * that was started with a uid of its own is killed here. */
 static bool any_user_process(void)
 {
     DIR *table = opendir("/proc");
     if (table == NULL)
         return true;
     bool any = false;
-    for (struct dirent *entry; !any && (entry = readdir(table)) != NULL;) {
+    for (struct dirent *entry; (entry = readdir(table)) != NULL;) {
         struct stat owner;
-        any = entry->d_name[0] >= '1' && entry->d_name[0] <= '9' &&
-              fstatat(dirfd(table), entry->d_name, &owner, AT_SYMLINK_NOFOLLOW) == 0 && owner.st_uid == USER_UID;
+        if (entry->d_name[0] < '1' || entry->d_name[0] > '9' ||
+            fstatat(dirfd(table), entry->d_name, &owner, AT_SYMLINK_NOFOLLOW) < 0 || owner.st_uid == 0)
+            continue;
+        any = true;
+        if (owner.st_uid != USER_UID)
+            kill((pid_t)atoi(entry->d_name), SIGKILL);
     }
     closedir(table);
     return any;
