@@ -33,8 +33,11 @@ test(`nothing acknowledged is lost over ${KILLS} kills at random moments (seed $
     note(told, await writeUntilKilled(dir, tenant, random))
     const store = await openStore(join(dir, 'cloche.db'))
     replayed += store.stats().replayedRecords
-    await checkRecords(store, tenant, told, `kill ${kill}`)
-    await store.close()
+    try {
+      await checkRecords(store, tenant, told, `kill ${kill}`)
+    } finally {
+      await store.close()
+    }
   }
   await checkBlobs(join(dir, 'blobs'), told)
   assert.ok(replayed > 0, 'some kills came between the journal and the database')
