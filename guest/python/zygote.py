@@ -19,6 +19,7 @@ os.execve(
         "PATH": "/usr/local/bin:/usr/bin:/bin",
         "HOME": "/workspace",
         "LANG": "C.UTF-8",
+        "USER": "user",
         "PYTHONPATH": os.path.join(folder, "startup"),
     },
 )

@@ -1,9 +1,9 @@
 """From zygote to a process that holds a job: forks, the socket to init, and the descriptors a job comes with."""
 
+import _signal
 import ctypes
 import json
 import os
-import signal
 import socket
 import struct
 
@@ -14,7 +14,10 @@ READY = b"R"
 FLAG_PTY = 1
 FLAG_KEEP = 8
 JOB_MAX = 1 << 20
-STDIO = 3
+STDIO = struct.Struct("3i")
+RIGHTS_SPACE = socket.CMSG_SPACE(STDIO.size)
+
+scan_json = json.JSONDecoder().scan_once
 
 
 class Hooks(ctypes.Structure):
@@ -74,21 +77,6 @@ def load_native():
     return Native(LIBRARY)
 
 
-class Job:
-    """A decoded job and the descriptors it runs on."""
-
-    def __init__(self, text, stdio, pty):
-        fields = json.loads(text)
-        self.code = fields.get("code")
-        self.file = fields.get("file")
-        self.args = fields.get("args") or []
-        self.env = fields.get("env") or {}
-        self.cwd = fields.get("cwd") or "/workspace"
-        self.rlimits = fields.get("rlimits") or []
-        self.stdio = stdio
-        self.pty = pty
-
-
 def next_job(native, control_fd, prepare):
     """Serves forks as the zygote; returns in a process that has one job to run. `prepare` runs in it before it asks
     for one.
@@ -97,7 +85,7 @@ def next_job(native, control_fd, prepare):
     job it forks, and from then on it forks ahead, so that each later job finds a prepared process waiting.
     """
     worker = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, fileno=native.serve(control_fd))
-    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
     prepare(resident=False)
     worker.sendall(READY)
     text, flags, stdio = _receive(worker)
@@ -110,8 +98,9 @@ def next_job(native, control_fd, prepare):
             text, flags, stdio = _fork_ahead(native, worker, prepare)
         else:
             prepare(resident=False)
-    worker.close()
-    return Job(text, stdio, bool(flags & FLAG_PTY))
+    worker.detach()  # its descriptor is closed with all others
+    fields, _ = scan_json(text.decode(), 0)
+    return fields, stdio, bool(flags & FLAG_PTY)
 
 
 def _fork_ahead(native, worker, prepare):
@@ -134,21 +123,22 @@ def _fork_ahead(native, worker, prepare):
 
 
 def _receive(worker):
-    head, stdio, _, _ = socket.recv_fds(worker, HEADER.size, STDIO)
+    """A job's text, flags and descriptors."""
+    head, ancillary, _, _ = worker.recvmsg(HEADER.size, RIGHTS_SPACE, socket.MSG_CMSG_CLOEXEC)
     if not head:
         os._exit(0)  # init has no more use for this worker
     head += _read(worker, HEADER.size - len(head))
     length, flags = HEADER.unpack(head)
-    if length > JOB_MAX or len(stdio) != STDIO:
-        raise ValueError(f"not a job: {length} bytes with {len(stdio)} descriptors")
-    return _read(worker, length), flags, stdio
+    if length > JOB_MAX or len(ancillary) != 1 or len(ancillary[0][2]) != STDIO.size:
+        raise ValueError(f"not a job: {length} bytes with {len(ancillary)} sets of descriptors")
+    return _read(worker, length), flags, STDIO.unpack(ancillary[0][2])
 
 
 def _read(worker, length):
-    parts = bytearray()
-    while len(parts) < length:
-        part = worker.recv(length - len(parts))
+    data = b""
+    while len(data) < length:
+        part = worker.recv(length - len(data))
         if not part:
             raise EOFError("the job ended early")
-        parts += part
-    return bytes(parts)
+        data += part
+    return data
