@@ -5,6 +5,8 @@ import type { EnvironmentId, LayerHash, TenantId } from './ids.ts'
 export interface EnvironmentSpec {
   readonly python?: { readonly packages: readonly string[] }
   readonly node?: { readonly packages: readonly string[] }
+  /** Packages may run code of their own while they are installed, which some need to be built at all. */
+  readonly allowInstallScripts?: boolean
 }
 
 /**
