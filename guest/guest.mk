@@ -6,8 +6,8 @@ $(GUEST)/%: ../guest/%
 	@mkdir -p $(@D)
 	cp $< $@
 
-$(GUEST)/python/leave.so: ../guest/python/leave.c
+$(GUEST)/python/runtime.so: $(wildcard ../guest/python/*.c)
 	@mkdir -p $(@D)
-	$(CC) $(COMMON) $(CFLAGS) -fPIC -shared -o $@ $<
+	$(CC) $(COMMON) $(CFLAGS) -fPIC -shared -o $@ $^
 
-all: $(GUEST_FILES) $(GUEST)/python/leave.so
+all: $(GUEST_FILES) $(GUEST)/python/runtime.so

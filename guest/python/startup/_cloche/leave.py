@@ -5,7 +5,7 @@ import ctypes
 import os
 import sys
 
-LIBRARY = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "leave.so")
+LIBRARY = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "runtime.so")
 NOT_SHARED = ("__main__", "builtins", "sys", "sitecustomize")
 
 shared = {}

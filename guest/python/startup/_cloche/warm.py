@@ -58,5 +58,6 @@ def settle():
     """Objects alive now are never collected or torn down, so nothing writes to the pages that forks share only to
     free them. What the program itself makes is finalised as ever."""
     leave.keep(sys.modules)
+    ctypes.PyDLL(leave.LIBRARY).cloche_share_text()
     gc.collect()
     gc.freeze()
