@@ -16,6 +16,8 @@ export const exitCodes = {
   cancelled: 130,
   /** The program ran out of memory, or was killed. */
   killed: 137,
+  /** Nobody reads our output any more. */
+  readerGone: 141,
 } as const
 
 /** A mistake in how the command was called, or in what it found on this machine. */

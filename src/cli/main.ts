@@ -5,8 +5,15 @@
  * lines (what, why, what to try); `run` ends with the program's own exit code. A command loads only what it needs.
  * Does not do: anything the API could not do as well. All client commands go through the TypeScript SDK.
  */
-import { exitCodeOf, explain } from './failure.ts'
+import { exitCodeOf, exitCodes, explain } from './failure.ts'
 import { buildProgram } from './program.ts'
+
+// Whoever read our output has gone (`cloche run … | head -1`): end as other programs do of SIGPIPE. The connection closes
+// with us, and with it an execution that was started on it.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(exitCodes.readerGone)
+  throw error
+})
 
 try {
   await buildProgram().parseAsync(process.argv)

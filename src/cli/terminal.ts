@@ -2,7 +2,8 @@
 import type { ExecutionStream } from '../../sdk/typescript/src/index.ts'
 
 export function terminalSize(): { cols: number; rows: number } {
-  return { cols: process.stdout.columns ?? 80, rows: process.stdout.rows ?? 24 }
+  // A terminal that nobody has told its size says 0.
+  return { cols: process.stdout.columns || 80, rows: process.stdout.rows || 24 }
 }
 
 /** Ctrl-C and the like go to the program as keys. Gives what undoes it. */
