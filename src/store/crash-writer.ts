@@ -14,7 +14,7 @@ const tenantId = tenant as TenantId
 const store = await openStore(join(dir, 'cloche.db'))
 const blobs = await openBlobFolder(join(dir, 'blobs'))
 
-/** In the pipe when it returns, so that a kill cannot take back what was said. */
+/** In the kernel's hands when it returns, so that a kill cannot take back what was said. */
 function say(...words: (string | number)[]): void {
   writeSync(1, `${words.join(' ')}\n`)
 }

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdir } from 'node:fs/promises'
+import { open, readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
 import test from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { openBlobFolder } from '../blobs/folder.ts'
@@ -50,21 +49,24 @@ test(`nothing acknowledged is lost over ${KILLS} kills at random moments (seed $
 })
 
 async function writeUntilKilled(dir: string, tenant: TenantId, random: () => number): Promise<string> {
-  const child = spawn(process.execPath, [WRITER, dir, tenant], { stdio: ['ignore', 'pipe', 'inherit'] })
-  const said = text(child.stdout)
+  // A file and not a pipe: it is never full, and what was said stays said.
+  const saidPath = join(dir, 'said')
+  const said = await open(saidPath, 'w')
+  const child = spawn(process.execPath, [WRITER, dir, tenant], { stdio: ['ignore', said.fd, 'inherit'] })
+  await said.close()
+  const exit = once(child, 'exit')
   // One in six is killed while it starts: opening, replaying and migrating must survive that too.
   const startMs = random() < 1 / 6 ? random() * 150 : undefined
-  if (startMs === undefined) await Promise.race([once(child.stdout, 'data'), once(child, 'exit')])
+  while (startMs === undefined && child.exitCode === null && (await stat(saidPath)).size === 0) await wait(1)
   await wait(startMs ?? random() * 120)
   child.kill('SIGKILL')
-  const output = await said
-  assert.equal(child.exitCode, null, 'the writer ends by the kill only')
-  return output
+  await exit
+  assert.equal(child.signalCode, 'SIGKILL', 'the writer ends by the kill only')
+  return readFile(saidPath, 'utf8')
 }
 
 function note(told: Acknowledged, output: string): void {
-  // Behind the last newline is what the kill cut off.
-  for (const line of output.split('\n').slice(0, -1)) {
+  for (const line of output.split('\n')) {
     const [kind, id = '', revision] = line.split(' ')
     if (kind === 'record') told.revisions.set(id, Number(revision))
     if (kind === 'deleted') told.deleted.add(id)
