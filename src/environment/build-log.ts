@@ -32,7 +32,9 @@ export class BuildLog {
   /** The last part, with a line that says so if the beginning is missing. */
   get text(): string {
     const missing = this.#dropped + Math.max(0, this.#text.length - KEPT_CHARS)
-    return missing === 0 ? this.#text : `… ${missing} characters before this are not kept\n${this.#text.slice(-KEPT_CHARS)}`
+    return missing === 0
+      ? this.#text
+      : `… ${missing} characters before this are not kept\n${this.#text.slice(-KEPT_CHARS)}`
   }
 
   /** What is kept, then what comes, until the build ends. */

@@ -40,7 +40,9 @@ export class BuildTurns {
         reject(signal.reason)
       }
       if (leave === undefined)
-        return reject(new ClocheError('queue_full', { capacity: this.#waiting.capacity, retryAfterMs: 10_000 }))
+        return reject(
+          new ClocheError('queue_full', { capacity: this.#waiting.capacity, retryAfterMs: 10_000 }),
+        )
       signal.addEventListener('abort', aborted, { once: true })
     })
   }

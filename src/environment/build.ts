@@ -1,11 +1,11 @@
+import { isClocheError } from '../model/errors.ts'
 import type { LayerHash } from '../model/ids.ts'
-import { ClocheError, isClocheError } from '../model/errors.ts'
 import type { Driver, EgressChannel, ExecArgv, ExitStatus, Sandbox } from '../sandbox/driver.ts'
 import { deadline } from '../std/abort.ts'
 import type { Clock } from '../std/clock.ts'
 import type { Log } from '../std/log.ts'
 import { BuildLog } from './build-log.ts'
-import { BuildFailed, explain, tookTooLong } from './explain.ts'
+import { BuildFailed, explain, OUT_OF_MEMORY, tookTooLong } from './explain.ts'
 import { BUILT_FOLDER, type Indexes, installSteps, NPM_DEFAULTS, PIP_DEFAULTS, type Step } from './install.ts'
 import type { LayerFolder } from './layer-folder.ts'
 import { LayerRefused, LayerWriter } from './layer-writer.ts'
@@ -54,12 +54,16 @@ export async function buildLayer(
     try {
       await install(parts, sandbox, set, log, signal)
       return await takeOut(parts, sandbox, set, hash, signal)
+    } catch (error) {
+      throw asBuildFailure(error, sandbox)
     } finally {
-      await sandbox.destroy().catch((error) => parts.log.error('a build sandbox could not be destroyed', { error }))
+      await sandbox
+        .destroy()
+        .catch((error) => parts.log.error('a build sandbox could not be destroyed', { error }))
     }
   } catch (error) {
     // Whatever broke when the time was over broke because of that.
-    throw signal.aborted ? signal.reason : asBuildFailure(error)
+    throw signal.aborted ? signal.reason : error
   } finally {
     limit.clear()
   }
@@ -180,14 +184,13 @@ async function takeOut(
   }
 }
 
-function asBuildFailure(error: unknown): unknown {
+/** What the packages can cause is a failed build; a platform that broke is not. */
+function asBuildFailure(error: unknown, { endReason }: Sandbox): unknown {
   if (error instanceof LayerRefused) return new BuildFailed(error.message, { cause: error })
-  const sandboxEnded = isClocheError(error, 'sandbox_lost') || isClocheError(error, 'protocol_violation')
-  if (sandboxEnded || isClocheError(error, 'files_refused') || isClocheError(error, 'program_not_started'))
-    return new BuildFailed(reasonOf(error), { cause: error })
+  const { cause = 'none' } = endReason ?? {}
+  if (cause === 'oom') return new BuildFailed(OUT_OF_MEMORY, { cause: error })
+  const broken = cause === 'exited' || cause === 'protocol_error' || cause === 'unresponsive'
+  if (broken || isClocheError(error, 'files_refused') || isClocheError(error, 'program_not_started'))
+    return new BuildFailed(isClocheError(error) ? error.detail.replace(/\.$/, '') : cause, { cause: error })
   return error
-}
-
-function reasonOf(error: ClocheError): string {
-  return error.detail.replace(/\.$/, '').replace(/^T/, 't')
 }

@@ -17,6 +17,8 @@ export interface FailedStep {
   readonly diskBytes: number
 }
 
+export const OUT_OF_MEMORY = 'the build ran out of memory; ask for fewer or smaller packages'
+
 interface Pattern {
   readonly pattern: RegExp
   readonly reason: (found: RegExpExecArray, step: FailedStep) => string
@@ -67,7 +69,7 @@ const PATTERNS: readonly Pattern[] = [
 ]
 
 export function explain(step: FailedStep): string {
-  if (step.outOfMemory) return 'the build ran out of memory; ask for fewer or smaller packages'
+  if (step.outOfMemory) return OUT_OF_MEMORY
   for (const { pattern, reason } of PATTERNS) {
     const found = pattern.exec(step.output)
     if (found !== null) return plain(reason(found, step))
@@ -78,21 +80,29 @@ export function explain(step: FailedStep): string {
 }
 
 export function tookTooLong(limitMs: number): BuildFailed {
-  return new BuildFailed(`it took longer than the ${formatDuration(limitMs)} a build may have; ask for fewer packages`)
+  return new BuildFailed(
+    `it took longer than the ${formatDuration(limitMs)} a build may have; ask for fewer packages`,
+  )
 }
 
 const LONGEST_REASON = 600
 
 /** The tools' words come out of the sandbox: no control characters, no end without end. */
 function plain(text: string): string {
-  return text.replace(/[\x00-\x1f\x7f-\x9f]+/g, ' ').trim().slice(0, LONGEST_REASON)
+  return text
+    .replace(/[\x00-\x1f\x7f-\x9f]+/g, ' ')
+    .trim()
+    .slice(0, LONGEST_REASON)
 }
 
 /** The last line that tells of an error, else the last one. */
 function lastWords(output: string): string {
   const lines = output.split('\n').map((line) => line.trim())
   const telling = lines.filter((line) => line !== '' && !/A complete log of this run|^\[notice\]/.test(line))
-  return (telling.findLast((line) => /^(ERROR|npm (ERR!|error))/.test(line)) ?? telling.at(-1) ?? '').slice(0, 300)
+  return (telling.findLast((line) => /^(ERROR|npm (ERR!|error))/.test(line)) ?? telling.at(-1) ?? '').slice(
+    0,
+    300,
+  )
 }
 
 function lastVersions(versions: string): string {

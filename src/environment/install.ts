@@ -1,6 +1,6 @@
 import type { ExecArgv } from '../sandbox/driver.ts'
-import type { PackageSet } from './packages.ts'
 import type { IndexUrl } from './package-sources.ts'
+import type { PackageSet } from './packages.ts'
 
 /** The folder that becomes the layer, below /workspace; executions see it at /opt/env. */
 export const BUILT_FOLDER = 'env'

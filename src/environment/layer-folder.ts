@@ -71,7 +71,10 @@ export class LayerFolder {
   }
 
   async #keep(folder: string, hash: LayerHash, manifest: Manifest): Promise<void> {
-    await writeFile(join(folder, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`, { mode: 0o644, flag: 'wx' })
+    await writeFile(join(folder, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`, {
+      mode: 0o644,
+      flag: 'wx',
+    })
     // One request for the file system: asking for each of some ten thousand files takes minutes.
     await promisify(execFile)('sync', ['-f', folder])
     await rename(folder, join(this.#folder, hash))

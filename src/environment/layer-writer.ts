@@ -103,7 +103,8 @@ export class LayerWriter {
 
   async #link(path: string, target: string): Promise<void> {
     const place = this.#place(path)
-    if (!staysInside(place, target)) throw new LayerRefused(`the link ${shown(path)} leads out of the environment`)
+    if (!staysInside(place, target))
+      throw new LayerRefused(`the link ${shown(path)} leads out of the environment`)
     this.#count(0)
     await symlink(target, join(this.#folder, place)).catch(refuseDuplicate(path))
   }
@@ -127,9 +128,13 @@ export class LayerWriter {
     this.#bytes += bytes
     this.#entries++
     if (this.#entries > this.#limits.entries)
-      throw new LayerRefused(`it has more than ${this.#limits.entries} files and folders, the most an environment may have`)
+      throw new LayerRefused(
+        `it has more than ${this.#limits.entries} files and folders, the most an environment may have`,
+      )
     if (this.#bytes + this.#entries * ENTRY_BYTES > this.#limits.bytes)
-      throw new LayerRefused(`it is larger than ${formatBytes(this.#limits.bytes)}, the most an environment may have`)
+      throw new LayerRefused(
+        `it is larger than ${formatBytes(this.#limits.bytes)}, the most an environment may have`,
+      )
   }
 }
 

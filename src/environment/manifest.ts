@@ -57,7 +57,8 @@ export class InstalledWatch {
     this.#reading = part.kind === 'file' && path === NODE_LOCK
     if (this.#reading) this.#lock = []
     const [, name, version] = /^python\/([^/-]+)-([^/-]+)\.dist-info$/.exec(path) ?? []
-    if (part.kind === 'folder' && name !== undefined && version !== undefined) add(this.#python, name, version)
+    if (part.kind === 'folder' && name !== undefined && version !== undefined)
+      add(this.#python, name, version)
   }
 
   installed(): Installed {

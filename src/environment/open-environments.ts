@@ -1,7 +1,8 @@
-// Local stand-in so that the server starts in this work tree; not to be committed. Whoever builds environments replaces it.
-import { fail } from '../model/errors.ts'
-import type { Environments } from './environments.ts'
-export async function openEnvironments(_parts: unknown): Promise<Environments & { close(): Promise<void> }> {
-  const none = (): never => fail('environment_unknown', { name: 'x' })
-  return { create: none, list: async () => [], get: none, delete: async () => false, find: none, fit: none, close: async () => {} }
+import { type EnvironmentParts, Environments } from './environments.ts'
+
+/** Ready for callers: what an earlier start left half done is cleared away, and begun again where somebody named it. */
+export async function openEnvironments(parts: EnvironmentParts): Promise<Environments> {
+  const environments = new Environments(parts)
+  await environments.start()
+  return environments
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import type { Problem } from '../model/error-details.ts'
 import type { EnvironmentSpec } from '../model/environment.ts'
+import type { Problem } from '../model/error-details.ts'
 import { fail } from '../model/errors.ts'
 import type { LayerHash, TenantId } from '../model/ids.ts'
 
@@ -14,15 +14,15 @@ export interface PackageSet {
   readonly allowInstallScripts: boolean
 }
 
-/** Fails with `invalid_request` that lists every problem, with paths below `at`. */
-export function packageSetOf(spec: EnvironmentSpec, at = ''): PackageSet {
+/** Fails with `invalid_request` that lists every problem, with paths below `at`; `scripts` is for sets that do not say. */
+export function packageSetOf(spec: EnvironmentSpec, at = '', scripts = false): PackageSet {
   const problems: Problem[] = []
   const python = checked(spec.python?.packages ?? [], pythonPackage, `${at}python.packages`, problems)
   const node = checked(spec.node?.packages ?? [], nodePackage, `${at}node.packages`, problems)
   if (problems.length === 0 && python.length + node.length === 0)
     problems.push({ path: at.slice(0, -1), message: 'must name at least one package' })
   if (problems.length > 0) fail('invalid_request', { problems })
-  return { python, node, allowInstallScripts: spec.allowInstallScripts === true }
+  return { python, node, allowInstallScripts: spec.allowInstallScripts ?? scripts }
 }
 
 /** What decides a layer's content; `index` is where packages come from. */
@@ -32,7 +32,15 @@ export function layerHash(
   base: string,
   index: readonly (string | null)[],
 ): LayerHash {
-  const facts = JSON.stringify([LAYER_FORMAT, tenantId, base, index, set.python, set.node, set.allowInstallScripts])
+  const facts = JSON.stringify([
+    LAYER_FORMAT,
+    tenantId,
+    base,
+    index,
+    set.python,
+    set.node,
+    set.allowInstallScripts,
+  ])
   // A hexadecimal sha256 is what a layer hash is.
   return createHash('sha256').update(facts).digest('hex') as LayerHash
 }

@@ -9,7 +9,9 @@ export interface EnvironmentSettings extends SourceSettings {
   readonly logsFolder: string
   /** Identifies the base tree: packages fit the interpreters they were installed by. */
   readonly base: string
-  /** Of the sandbox that builds. */
+  /** For sets that do not say: whether packages may run code of their own while they are installed. */
+  readonly allowInstallScripts: boolean
+  /** Of the sandbox that builds. What it writes lies in its memory, so the disk limit is part of the memory limit. */
   readonly limits: Limits
   readonly layer: LayerLimits
   readonly buildTimeoutMs: number
@@ -19,31 +21,4 @@ export interface EnvironmentSettings extends SourceSettings {
   readonly perTenant: number
   /** A failed inline environment is built again when asked for after this time. */
   readonly retryAfterMs: number
-}
-
-const MIB = 1024 ** 2
-const GIB = 1024 ** 3
-
-type Own = Pick<EnvironmentSettings, 'layersFolder' | 'logsFolder' | 'base'>
-
-/** What a sandbox writes lies in its memory, so the disk limit is part of the memory limit. */
-export function defaultEnvironmentSettings(
-  own: Own & Partial<SourceSettings>,
-  machineMemoryBytes: number,
-): EnvironmentSettings {
-  const memoryBytes = Math.max(256 * MIB, Math.min(3 * GIB, Math.floor(machineMemoryBytes / 2)))
-  const diskBytes = Math.floor((memoryBytes * 2) / 3)
-  return {
-    pipIndexUrl: null,
-    npmRegistry: null,
-    indexHosts: [],
-    ...own,
-    limits: { memoryBytes, cpuMillis: 2000, pids: 256, diskBytes, inodes: 262_144 },
-    layer: { bytes: diskBytes, entries: 200_000 },
-    buildTimeoutMs: 600_000,
-    buildsAtOnce: 2,
-    buildsWaiting: 64,
-    perTenant: 100,
-    retryAfterMs: 60_000,
-  }
 }

@@ -20,7 +20,7 @@ import { prepareFirstStart } from './first-start.ts'
 import { startHousekeeping } from './housekeeping.ts'
 import { registerServerMetrics } from './server-metrics.ts'
 import type { Config } from './settings.ts'
-import { apiSettings, executionSettings, poolSettings } from './tuning.ts'
+import { apiSettings, environmentSettings, executionSettings, poolSettings } from './tuning.ts'
 import { Undo } from './undo.ts'
 
 export interface Composed {
@@ -64,15 +64,8 @@ export async function compose(config: Config): Promise<Composed> {
     if (config['pool.standby']) pool.start(RUNTIMES)
     const egress = new Egress({ settings: egressSettings(config), clock, log, metrics })
     const environments = await openEnvironments({
-      config,
-      store,
-      pool,
-      egress,
-      folders,
-      base,
-      clock,
-      log,
-      metrics,
+      settings: environmentSettings(config, folders, base),
+      ...{ store, driver, egress, clock, log, metrics },
     })
     undo.add('environments', () => environments.close())
     const executions = new Executions({
@@ -132,6 +125,7 @@ export interface Folders {
   readonly blobs: string
   readonly run: string
   readonly layers: string
+  readonly buildLogs: string
   readonly spool: string
 }
 
@@ -140,6 +134,7 @@ function makeFolders(config: Config): Folders {
     blobs: join(config.data, 'blobs'),
     run: join(config.data, 'run'),
     layers: join(config.data, 'layers'),
+    buildLogs: join(config.data, 'build-logs'),
     spool: join(config.data, 'spool'),
   }
   mkdirSync(config.data, { recursive: true, mode: 0o755 })

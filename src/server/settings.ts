@@ -111,13 +111,33 @@ export const SETTINGS = {
 
   'environments.pipIndexUrl': text('', 'Package index for pip; empty: its own default.', 'pip’s own'),
   'environments.npmRegistry': text('', 'Registry for npm; empty: its own default.', 'npm’s own'),
-  'environments.installScripts': flag(false, 'Run install scripts of npm packages.'),
+  'environments.indexHosts': list(
+    [],
+    (host) => /^[A-Za-z0-9.-]{1,253}$/.test(host),
+    'a host name',
+    'Further hosts that the indexes keep their files on.',
+  ),
+  'environments.installScripts': flag(
+    false,
+    'Let packages run code of their own while they are installed, unless a request decides it.',
+  ),
   'environments.timeout': duration(600_000, 1000, 'Time for one build.'),
-  'environments.memory': bytes(2048 * MIB, 64 * MIB, 'Memory for one build.'),
+  'environments.memory': bytes(2048 * MIB, 64 * MIB, 'Memory for one build, beside its disk.'),
   'environments.disk': bytes(2048 * MIB, 16 * MIB, 'Disk for one build.'),
   'environments.layer': bytes(1024 * MIB, MIB, 'Largest layer.'),
   'environments.files': whole(100_000, 1, 10_000_000, 'Most files in a layer.'),
   'environments.concurrency': whole(2, 1, 64, 'Builds at once.'),
+  'environments.perTenant': whole(
+    100,
+    1,
+    100_000,
+    'Environments of one tenant, those given inline included.',
+  ),
+  'environments.retryAfter': duration(
+    60_000,
+    0,
+    'When an inline environment that failed may be built again.',
+  ),
 
   'retention.age': duration(7 * 86_400_000, 1000, 'How long ended executions are kept.'),
   'retention.count': whole(100_000, 1, 100_000_000, 'How many ended executions of one tenant are kept.'),

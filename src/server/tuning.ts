@@ -1,10 +1,12 @@
 import { availableParallelism } from 'node:os'
 import type { ApiSettings } from '../api/parts.ts'
+import type { EnvironmentSettings } from '../environment/settings.ts'
 import type { ExecutionSettings } from '../execution/parts.ts'
 import { DEFAULT_LIMITS } from '../model/limits.ts'
 import { readMachineMemory } from '../pool/memory.ts'
 import { defaultPoolSettings, type PoolSettings } from '../pool/settings.ts'
 import type { Limits } from '../sandbox/driver.ts'
+import type { BaseTree } from './base-tree.ts'
 import type { Config } from './settings.ts'
 
 /* The settings an operator gives, as the settings each module takes. */
@@ -46,6 +48,36 @@ export function executionSettings(
     },
     spoolFolder,
     platformFingerprint,
+  }
+}
+
+export function environmentSettings(
+  config: Config,
+  folders: { readonly layers: string; readonly buildLogs: string },
+  base: Pick<BaseTree, 'hash'>,
+): EnvironmentSettings {
+  const diskBytes = config['environments.disk']
+  return {
+    layersFolder: folders.layers,
+    logsFolder: folders.buildLogs,
+    base: base.hash,
+    pipIndexUrl: config['environments.pipIndexUrl'] || null,
+    npmRegistry: config['environments.npmRegistry'] || null,
+    indexHosts: config['environments.indexHosts'],
+    allowInstallScripts: config['environments.installScripts'],
+    limits: {
+      memoryBytes: config['environments.memory'] + diskBytes,
+      cpuMillis: availableParallelism() * 1000,
+      pids: 256,
+      diskBytes,
+      inodes: 2 * config['environments.files'] + 10_000,
+    },
+    layer: { bytes: config['environments.layer'], entries: config['environments.files'] },
+    buildTimeoutMs: config['environments.timeout'],
+    buildsAtOnce: config['environments.concurrency'],
+    buildsWaiting: 64,
+    perTenant: config['environments.perTenant'],
+    retryAfterMs: config['environments.retryAfter'],
   }
 }
 
