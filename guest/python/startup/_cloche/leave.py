@@ -12,11 +12,15 @@ shared = {}
 _library = None
 
 
+def runtime_library():
+    return ctypes.PyDLL(LIBRARY)
+
+
 def prepare():
     """Once, in the zygote, before anything else registers an exit function: the first registered runs last."""
     global _library
     atexit.register(_at_exit)
-    library = ctypes.PyDLL(LIBRARY)
+    library = runtime_library()
     namespace, code = {}, compile("", "check", "exec")
     library.cloche_leave_watch(ctypes.c_void_p(id(namespace)), ctypes.c_void_p(id(code)))
     exec(code, namespace)

@@ -1,6 +1,5 @@
 """What the zygote does once, so that no sandbox has to: imports, and memory laid out to stay shared after forks."""
 
-import ctypes
 import gc
 import os
 import sys
@@ -8,18 +7,15 @@ import types
 
 from . import leave
 
-# Each is used by many programs and keeps no state that two processes must not share. Left out on purpose:
-# multiprocessing (an authentication key is drawn at import) and whatever starts threads at import.
+# What programs import most. Each module costs every program a little (a fork copies and frees page tables, and the more
+# memory, the more scattered the pages it writes), so those that bring big libraries are not here: ssl and what needs it,
+# decimal, asyncio, compression. Nor may any keep state that two processes must not share, as multiprocessing does (it
+# draws an authentication key at import), or start threads.
 COMMON = """
-    abc argparse ast base64 bisect calendar collections.abc concurrent.futures contextlib copy csv ctypes dataclasses
-    datetime decimal enum fnmatch fractions functools glob hashlib heapq hmac html http.client inspect io ipaddress
-    itertools json locale logging math numbers operator os pathlib pickle platform pprint queue random re secrets
-    selectors shlex shutil signal socket statistics string struct subprocess tempfile textwrap threading time
-    traceback types typing unicodedata urllib.parse urllib.request uuid warnings weakref zlib
+    abc base64 bisect collections.abc contextlib copy ctypes dataclasses datetime enum functools glob heapq inspect io
+    itertools json math numbers operator os pathlib pprint random re selectors shlex signal socket string struct
+    subprocess textwrap threading time traceback types typing unicodedata urllib.parse warnings weakref
 """.split()
-
-OPENSSL = "libcrypto.so.3"
-OPENSSL_INIT_NO_ATEXIT = 0x00080000
 
 
 def hide_startup_path():
@@ -37,7 +33,6 @@ def hide_startup_path():
 
 
 def import_common_modules():
-    keep_openssl_at_exit()
     for name in COMMON:
         try:
             __import__(name)
@@ -45,19 +40,10 @@ def import_common_modules():
             pass  # a distribution may package it separately; programs then meet the same absence
 
 
-def keep_openssl_at_exit():
-    """Freeing its tables one by one takes a millisecond of page copying, right before the process goes anyway."""
-    try:
-        library = ctypes.CDLL(OPENSSL)
-    except OSError:
-        return  # this Python brings an OpenSSL of its own
-    library.OPENSSL_init_crypto(ctypes.c_uint64(OPENSSL_INIT_NO_ATEXIT), None)
-
-
 def settle():
     """Objects alive now are never collected or torn down, so nothing writes to the pages that forks share only to
     free them. What the program itself makes is finalised as ever."""
     leave.keep(sys.modules)
-    ctypes.PyDLL(leave.LIBRARY).cloche_share_text()
+    leave.runtime_library().cloche_share_text()
     gc.collect()
     gc.freeze()
