@@ -13,9 +13,6 @@ import type { RuntimeJob } from '../protocol/job.ts'
 import type { TreePart } from '../protocol/tree.ts'
 
 export type { TreePart } from '../protocol/tree.ts'
-import type { TreePart } from '../protocol/tree.ts'
-
-export type { TreePart } from '../protocol/tree.ts'
 
 /** What a sandbox is forked from: nothing warm, or a warm interpreter that never ran tenant code. */
 export type RuntimeName = 'bare' | 'python' | 'node'
@@ -211,11 +208,6 @@ export interface Sandbox {
   writeFiles(entries: Iterable<FileEntry>, signal?: AbortSignal): Promise<void>
   /** Fails with `output_limit_exceeded` beyond `limitBytes` in all. */
   readFiles(paths: readonly string[], limitBytes: number, signal?: AbortSignal): Promise<FileResult[]>
-  /**
-   * A folder with all that is in it, links as links, part by part as it comes; nothing is believed or bounded: whoever takes
-   * the parts does that. The sandbox waits for each `take`; one that rejects ends the reading with its reason.
-   */
-  readTree(path: string, take: (part: TreePart) => Promise<void>, signal?: AbortSignal): Promise<void>
   /**
    * A folder with all that is in it, links as links, part by part as it comes; nothing is believed or bounded: whoever takes
    * the parts does that. The sandbox waits for each `take`; one that rejects ends the reading with its reason.

@@ -30,7 +30,6 @@ import type { OperationHost } from './operation-host.ts'
 import { NativeProcess } from './process.ts'
 import { ResetOperation } from './reset.ts'
 import { readTree } from './tree.ts'
-import { readTree } from './tree.ts'
 
 /** A living init answers; one that hung up has died, and the launcher says so within this time. */
 const END_NEWS_MS = 1000
@@ -102,10 +101,6 @@ export class NativeSandbox implements Sandbox {
 
   readFiles(paths: readonly string[], limitBytes: number, signal?: AbortSignal): Promise<FileResult[]> {
     return this.#alive(() => readFiles(this.#host, paths, limitBytes, signal))
-  }
-
-  readTree(path: string, take: (part: TreePart) => Promise<void>, signal?: AbortSignal): Promise<void> {
-    return this.#alive(() => readTree(this.#host, path, take, signal))
   }
 
   readTree(path: string, take: (part: TreePart) => Promise<void>, signal?: AbortSignal): Promise<void> {
