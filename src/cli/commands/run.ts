@@ -27,14 +27,13 @@ export async function runCommand(
   const words = file === undefined ? args : [file, ...args]
   const request = requestFor(words, flags)
   checkCombination(flags)
-  const client = await connectWithKey(flags)
   try {
-    if (flags.detach === true) return await detach(client, request, flags)
-    const exitCode =
-      flags.json === true ? await runForJson(client, request, flags) : await runLive(client, request, flags)
-    process.exitCode = exitCode
+    const client = await connectWithKey(flags)
+    if (flags.detach === true) await detach(client, request, flags)
+    else if (flags.json === true) process.exitCode = await runForJson(client, request, flags)
+    else process.exitCode = await runLive(client, request, flags)
   } catch (error) {
-    throw error instanceof CliError ? error : new NotRun(error)
+    throw new NotRun(error)
   }
 }
 
