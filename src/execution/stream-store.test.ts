@@ -73,3 +73,14 @@ test('a disk that cannot be written is an error, not a hang', async () => {
   await assert.rejects(store.settle(), { code: 'ENOENT' })
   await store.close()
 })
+
+test('a stream that goes on past its cap after all of it was written still settles', async () => {
+  const store = make(10, 100)
+  store.append(Buffer.alloc(100, 'x'))
+  await store.settle()
+  for (let more = 0; more < 3; more++) store.append(Buffer.alloc(50, 'y'))
+  await store.settle()
+  assert.equal(await everything(store), 'x'.repeat(100))
+  assert.equal(store.truncated, true)
+  await store.close()
+})

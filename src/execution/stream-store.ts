@@ -73,7 +73,8 @@ export class StreamStore {
     const waiting = this.#kept - this.#memoryFrom
     if (this.#failed !== undefined) return true
     if (waiting <= this.#limits.memoryBytes && this.#file === undefined) return true
-    this.#writing ??= this.#write()
+    // With nothing to write it would be over before it could be noted as under way, and `settle` would wait for ever.
+    if (this.#chunks.length > 0) this.#writing ??= this.#write()
     return waiting <= this.#limits.memoryBytes + PAUSE_ABOVE_BYTES
   }
 
