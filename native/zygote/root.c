@@ -100,7 +100,8 @@ static int bind_places(void)
 static int proc(void)
 {
     static const char *const hidden_files[] = {"kcore", "keys", "key-users", "timer_list", "sysrq-trigger", "kallsyms",
-                                               "sched_debug", "latency_stats", "kpagecount", "kpageflags", "kpagecgroup"};
+                                               "sched_debug", "latency_stats", "kpagecount", "kpageflags", "kpagecgroup",
+                                               "config.gz"};
     static const char *const hidden_directories[] = {"acpi", "scsi", "asound"};
     static const char *const read_only[] = {"sys", "bus", "fs", "irq"};
     char path[64];

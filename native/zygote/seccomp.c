@@ -107,7 +107,7 @@ static const uint16_t allowed[] = {
     __NR_alarm, __NR_fork, __NR_vfork, __NR_rename, __NR_mkdir, __NR_rmdir, __NR_creat, __NR_link, __NR_unlink,
     __NR_symlink, __NR_readlink, __NR_chmod, __NR_chown, __NR_lchown, __NR_getpgrp, __NR_utime, __NR_utimes,
     __NR_futimesat, __NR_mknod, __NR_time, __NR_epoll_create, __NR_epoll_wait, __NR_eventfd, __NR_signalfd,
-    __NR_inotify_init, __NR_getdents, __NR_arch_prctl, __NR_ustat, __NR_sysfs,
+    __NR_inotify_init, __NR_getdents, __NR_arch_prctl,
 #endif
 };
 
