@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { isObject, nearest } from '../std/words.ts'
 import { type Config, SETTINGS, type SettingName } from './settings.ts'
@@ -49,8 +49,16 @@ export function parseConfig(sources: ConfigSources): Config {
   // Each value was read by the setting of its name.
   const config = values as unknown as Config
   const data = resolve(config.data)
-  return Object.freeze({ ...config, data, 'base.dir': resolve(config['base.dir'] || `${data}/base`) })
+  return Object.freeze({ ...config, data, 'base.dir': resolve(config['base.dir'] || baseDirFor(data)) })
 }
+
+/** Base trees are large and the same for every server of a machine: the data folder's own, else the machine's, if it has one. */
+function baseDirFor(data: string): string {
+  const own = `${data}/base`
+  return !existsSync(`${own}/current`) && existsSync(`${MACHINE_BASE_DIR}/current`) ? MACHINE_BASE_DIR : own
+}
+
+const MACHINE_BASE_DIR = '/var/lib/cloche/base'
 
 function isSetting(key: string): key is SettingName {
   return Object.hasOwn(SETTINGS, key)

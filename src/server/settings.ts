@@ -31,7 +31,11 @@ export const SETTINGS = {
     'Where everything is kept.',
     '/var/lib/cloche for root, else ~/.local/share/cloche',
   ),
-  'base.dir': text('', 'Where base trees are kept, when not in the data folder.', 'DATA/base'),
+  'base.dir': text(
+    '',
+    'Where base trees are kept.',
+    'DATA/base, or /var/lib/cloche/base where only that has one',
+  ),
   'build.dir': text(join(projectDir, 'build'), 'Where the native programs are built to.', 'build'),
   'log.level': choice('info', LOG_LEVELS, 'The least that is logged.'),
 

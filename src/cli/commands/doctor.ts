@@ -1,7 +1,6 @@
 // `cloche doctor`: what this machine can do, what not, and the remedy. Needs no server.
-import { join } from 'node:path'
 import { canRunCode, type Finding, runDoctor, type Section } from '../../doctor/doctor.ts'
-import { dataDirFrom, projectDir } from '../local.ts'
+import { parseConfig } from '../../server/config.ts'
 import { note, printJson, printResult } from '../output.ts'
 
 export interface DoctorFlags {
@@ -18,11 +17,14 @@ const headings: readonly [Section, string][] = [
 ]
 
 export async function doctorCommand(flags: DoctorFlags): Promise<void> {
-  const dataDir = dataDirFrom(flags, process.env)
+  const config = parseConfig({
+    flags: flags.data === undefined ? {} : { data: flags.data },
+    env: process.env,
+  })
   const findings = await runDoctor({
-    dataDir,
-    baseDir: process.env['CLOCHE_BASE_DIR'] ?? join(dataDir, 'base'),
-    buildDir: join(projectDir, 'build'),
+    dataDir: config.data,
+    baseDir: config['base.dir'],
+    buildDir: config['build.dir'],
   })
   const works = canRunCode(findings)
   if (flags.json === true) printJson({ canRunCode: works, findings })
