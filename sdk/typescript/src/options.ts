@@ -1,7 +1,7 @@
 // What a client is made with: options first, then the environment (CLOCHE_…, then the FAAS_… names of the seed
 // project), then the defaults. Unknown options are refused, so that a misspelt one is not silently ignored.
 import { UsageError } from './errors.ts'
-import type { SocketMaker } from './socket.ts'
+import type { SocketMaker } from './socket-face.ts'
 
 export interface ClocheOptions {
   /** `clo_…`; else CLOCHE_API_KEY or FAAS_API_KEY. */

@@ -1,29 +1,11 @@
-// The part of a WebSocket the SDK needs, and how one is opened with a key: where the runtime lets a client set headers
+// How a WebSocket is opened with a key: where the runtime lets a client set headers
 // (Node, Bun, Deno, `ws`) the key goes there as in every other request; a browser cannot, so there it travels as a
 // sub-protocol, which the server reads and never echoes.
 import { ClocheError, ConnectionError, UnreadableAnswerError, UsageError } from './errors.ts'
 import { InvalidRequestError } from './generated/errors.ts'
 import { send } from './http.ts'
 import type { Settings } from './options.ts'
-
-export interface Socket {
-  binaryType: string
-  readonly readyState: number
-  readonly bufferedAmount: number
-  send(data: string): void
-  close(code?: number, reason?: string): void
-  addEventListener(type: 'open', listener: () => void): void
-  addEventListener(type: 'message', listener: (event: { data: unknown }) => void): void
-  addEventListener(type: 'close', listener: (event: { code: number; reason: string }) => void): void
-  addEventListener(type: 'error', listener: (event: object) => void): void
-}
-
-export type SocketMaker = new (url: string, options?: SocketOptions) => Socket
-
-export interface SocketOptions {
-  readonly headers?: Record<string, string>
-  readonly protocols?: readonly string[]
-}
+import type { Socket, SocketMaker } from './socket-face.ts'
 
 /** What the server calls the stream's protocol. */
 export const streamProtocol = 'cloche.v1'

@@ -6,7 +6,7 @@
 import { fromBase64, toBase64 } from './bytes.ts'
 import { errorFromBody } from './error-from-answer.ts'
 import { ClientTimeoutError, type ClocheError, StreamClosedError, UnreadableAnswerError } from './errors.ts'
-import type { Socket } from './socket.ts'
+import type { Socket } from './socket-face.ts'
 
 /** How the execution ended. Everything else about it: executions.get(executionId). */
 export interface StreamEnd {
