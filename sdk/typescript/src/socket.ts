@@ -5,7 +5,7 @@ import { ClocheError, ConnectionError, UnreadableAnswerError, UsageError } from 
 import { InvalidRequestError } from './generated/errors.ts'
 import { send } from './http.ts'
 import type { Settings } from './options.ts'
-import type { Socket, SocketMaker } from './socket-face.ts'
+import type { Socket, SocketMaker, SocketOptions } from './socket-face.ts'
 
 /** What the server calls the stream's protocol. */
 export const streamProtocol = 'cloche.v1'
