@@ -40,6 +40,8 @@ const readyLine = /cloche ready (http:\/\/[^\s]+)/
 const startTimeoutMs = 180_000
 const stopTimeoutMs = 30_000
 const livingServers = new Set<ChildProcess>()
+/** Servers that a test is ending; any other end is a crash and is shown. */
+const endingServers = new WeakSet<ChildProcess>()
 process.once('exit', () => {
   for (const child of livingServers) child.kill('SIGKILL')
 })
@@ -69,7 +71,13 @@ function start(options: ServerOptions, dataDir: string): { child: ChildProcess; 
   child.stdout?.on('data', keep)
   child.stderr?.on('data', keep)
   livingServers.add(child)
-  child.once('exit', () => livingServers.delete(child))
+  child.once('exit', (code, signal) => {
+    livingServers.delete(child)
+    if (endingServers.has(child)) return
+    process.stderr.write(
+      `the server ended by itself (${signal ?? code}); it had printed:\n${printed.slice(-8000)}\n`,
+    )
+  })
   return { child, output: () => printed }
 }
 
@@ -109,6 +117,7 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
   const terminate = async (): Promise<number | null> => {
     admin.close()
     bridge?.close()
+    endingServers.add(child)
     child.kill('SIGTERM')
     return within(exitOf(child), stopTimeoutMs, `the server's end after SIGTERM; it printed:\n${output()}`)
   }
@@ -128,6 +137,7 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
     async kill() {
       admin.close()
       bridge?.close()
+      endingServers.add(child)
       child.kill('SIGKILL')
       await exitOf(child)
     },
