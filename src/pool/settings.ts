@@ -19,7 +19,6 @@ export interface PoolSettings extends AdmissionSettings {
     readonly idleMs: number
     readonly maxUses: number
   }
-  /** Making one is mostly the kernel's work, on a core: more at once only makes each slower. */
   readonly making: GateWidths
   readonly destroyConcurrency: number
   /** What must stay free on the machine before another sandbox is made. */
@@ -57,9 +56,18 @@ export function defaultPoolSettings(
     standby: { bare: { min: 2, max: 32 }, python: { min: 4, max: 32 }, node: { min: 2, max: 16 } },
     standbyIdleMs: 300_000,
     warm: { max: Math.max(4, Math.min(128, Math.floor(maxSandboxes / 8))), idleMs: 120_000, maxUses: 1000 },
-    making: { width: Math.max(2, Math.min(16, 2 * cores)), patientWidth: Math.max(1, Math.min(8, cores)) },
+    making: makingWidths(cores),
     destroyConcurrency: Math.max(4, 4 * cores),
     memoryReserveBytes,
     drainMs: 10_000,
   }
+}
+
+/**
+ * Cloning namespaces is serial in the kernel: on two cores one at a time makes 331 in a second, two 349, eight 372, but each
+ * of the eight then takes 21 ms instead of 3. So few at once, and standby leaves room for claims.
+ */
+function makingWidths(cores: number): GateWidths {
+  const width = Math.max(2, Math.min(4, cores))
+  return { width, patientWidth: Math.floor(width / 2) }
 }
