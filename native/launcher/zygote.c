@@ -111,7 +111,6 @@ static _Noreturn void become_zygote(const struct zygote *zygote, int control, in
 {
     char byte;
     struct rlimit core = {1, 1}, files;
-    signal(SIGCHLD, SIG_DFL);
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
@@ -132,6 +131,10 @@ static _Noreturn void become_zygote(const struct zygote *zygote, int control, in
     must(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || setrlimit(RLIMIT_CORE, &core), "no new privileges");
     must(refuse_io_uring(), "refuse io_uring");
     setsid();
+    /* What is ignored stays ignored across exec: a Python in which Ctrl-C does nothing. In a session of its own no
+     * terminal's reaches it. */
+    for (int number = 1; number < NSIG; number++)
+        signal(number, SIG_DFL);
     int null = open("/dev/null", O_RDWR);
     must(null < 0 || dup2(null, 0) < 0 || dup2(2, 1) < 0, "stdio");
     must(dup2(control, 3) < 0, "control socket");

@@ -157,6 +157,29 @@ test('live: a terminal with a size that changes, and signals', async () => {
   assert.equal((await stream.result()).signal, 'SIGTERM')
 })
 
+test('an interrupt is a KeyboardInterrupt in Python and a SIGINT event in Node', async () => {
+  const programs = [
+    {
+      language: 'python',
+      code: 'import time\ntry:\n  print("up", flush=True); time.sleep(60)\nexcept KeyboardInterrupt: print("caught")',
+    },
+    {
+      language: 'javascript',
+      code: 'process.on("SIGINT", () => { console.log("caught"); process.exit() }); console.log("up"); setTimeout(() => {}, 60000)',
+    },
+  ] as const
+  for (const program of programs) {
+    const stream = cloche.stream(program)
+    let output = ''
+    stream.on('output', (text) => {
+      output += text
+      if (text.includes('up')) stream.signal('SIGINT')
+    })
+    const end = await stream.result()
+    assert.deepEqual([output, end.exitCode], ['up\ncaught\n', 0], program.language)
+  }
+})
+
 test('executions: list, wait, logs, cancel, delete', async () => {
   const { executionId } = await cloche.start({ code: 'echo one; echo two; sleep 60', language: 'bash' })
   await eventually(async () => (await cloche.executions.logs(executionId)).includes('two') || undefined, {
