@@ -1,13 +1,6 @@
 // The tree of commands: what there is to say, with its flags and help. What a command does is in commands/ and is loaded
 // only when it is called, so that `cloche version` does not pay for `serve`.
 import { Command, Option } from 'commander'
-import type { ConnectionFlags } from './connection.ts'
-
-export interface JsonFlag {
-  readonly json?: boolean
-}
-
-export type ClientFlags = ConnectionFlags & JsonFlag
 
 export function buildProgram(): Command {
   const program = new Command('cloche')

@@ -3,8 +3,8 @@ import type { Environment } from '../../../sdk/typescript/src/index.ts'
 import { formatBytes, formatDuration } from '../../std/units.ts'
 import { connectWithKey } from '../connection.ts'
 import { CliError } from '../failure.ts'
+import type { ClientFlags } from '../flags.ts'
 import { facts, note, printJson, printResult, table } from '../output.ts'
-import type { ClientFlags } from '../program.ts'
 
 export type CreateFlags = ClientFlags & {
   readonly python: readonly string[]

@@ -4,8 +4,8 @@ import { EXECUTION_STATUSES, isExecutionStatus } from '../../model/execution-sta
 import { formatBytes, formatDuration } from '../../std/units.ts'
 import { connectWithKey } from '../connection.ts'
 import { CliError } from '../failure.ts'
+import type { ClientFlags } from '../flags.ts'
 import { facts, note, printJson, printResult, table } from '../output.ts'
-import type { ClientFlags } from '../program.ts'
 import { numberOf } from '../run-request.ts'
 
 export type ListFlags = ClientFlags & {

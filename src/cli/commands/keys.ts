@@ -2,8 +2,8 @@
 import { isScope, SCOPES, type Scope } from '../../model/api-key.ts'
 import { connectWithKey } from '../connection.ts'
 import { CliError } from '../failure.ts'
+import type { ClientFlags } from '../flags.ts'
 import { note, printJson, printResult, table } from '../output.ts'
-import type { ClientFlags } from '../program.ts'
 import { durationOf, numberOf } from '../run-request.ts'
 
 export type KeyFlags = ClientFlags & {

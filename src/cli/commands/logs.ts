@@ -1,8 +1,8 @@
 // `cloche logs ID`: what an execution wrote, byte for byte, on our stdout.
 import { once } from 'node:events'
 import { connectWithKey } from '../connection.ts'
+import type { ClientFlags } from '../flags.ts'
 import { printJson } from '../output.ts'
-import type { ClientFlags } from '../program.ts'
 import { numberOf } from '../run-request.ts'
 
 export type LogFlags = ClientFlags & {

@@ -11,8 +11,8 @@ import {
 } from '../../../sdk/typescript/src/index.ts'
 import { connectWithKey } from '../connection.ts'
 import { CliError, exitCodes, NotRun } from '../failure.ts'
+import type { ClientFlags } from '../flags.ts'
 import { note, printJson, printResult } from '../output.ts'
-import type { ClientFlags } from '../program.ts'
 import { outputPlace, type RunFlags, requestFor } from '../run-request.ts'
 import { forwardInput, holdTerminal, terminalSize } from '../terminal.ts'
 

@@ -1,7 +1,7 @@
 // `cloche tenants create | list`.
 import { connectWithKey } from '../connection.ts'
+import type { ClientFlags } from '../flags.ts'
 import { note, printJson, printResult, table } from '../output.ts'
-import type { ClientFlags } from '../program.ts'
 
 export async function createTenant(name: string, flags: ClientFlags): Promise<void> {
   const tenant = await (await connectWithKey(flags)).tenants.create({ name })

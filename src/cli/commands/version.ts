@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ConnectionError } from '../../../sdk/typescript/src/index.ts'
 import { connect, whereTo } from '../connection.ts'
+import type { ClientFlags } from '../flags.ts'
 import { projectDir } from '../local.ts'
 import { facts, note, printJson, printResult } from '../output.ts'
-import type { ClientFlags } from '../program.ts'
 
 const askMs = 2000
 
