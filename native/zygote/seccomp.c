@@ -8,6 +8,7 @@
 #include <linux/seccomp.h>
 #include <linux/sched.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -199,6 +200,67 @@ static void judge_arguments(struct program *p)
     }
 }
 
+/* ---- the plain list, as a search tree ----
+ *
+ * When a filter is installed the kernel runs it once for every call there is, to learn which are always allowed. A list
+ * of comparisons made that a third of a millisecond per sandbox; a tree over the ranges of numbers costs nothing. */
+
+#define RANGES_MAX 192
+
+/* A range lasts from its first number to the next range's. */
+static struct range {
+    uint32_t first;
+    uint32_t verdict; /* 0: not here; judge it further on */
+} ranges[RANGES_MAX];
+static unsigned range_count;
+
+static int by_number(const void *a, const void *b)
+{
+    return (int)*(const uint16_t *)a - (int)*(const uint16_t *)b;
+}
+
+static void add_range(uint32_t first, uint32_t verdict)
+{
+    if (range_count && ranges[range_count - 1].first == first)
+        range_count--;
+    if (range_count && ranges[range_count - 1].verdict == verdict)
+        return;
+    if (range_count == RANGES_MAX)
+        abort();
+    ranges[range_count++] = (struct range){first, verdict};
+}
+
+static void collect_ranges(void)
+{
+    static uint16_t sorted[sizeof allowed / sizeof *allowed];
+    memcpy(sorted, allowed, sizeof allowed);
+    qsort(sorted, sizeof sorted / sizeof *sorted, sizeof *sorted, by_number);
+    add_range(0, 0);
+    for (size_t i = 0; i < sizeof sorted / sizeof *sorted; i++) {
+        add_range(sorted[i], SECCOMP_RET_ALLOW);
+        add_range(sorted[i] + 1u, 0);
+    }
+}
+
+/* Conditional jumps reach 255 instructions, plain ones everywhere. */
+static void search(struct program *p, unsigned from, unsigned to)
+{
+    if (to - from == 1) {
+        if (ranges[from].verdict)
+            give(p, ranges[from].verdict);
+        else
+            emit(p, BPF_JMP | BPF_JA, 0, 0, UINT32_MAX); /* its target is set when the tree is whole */
+        return;
+    }
+    unsigned middle = from + (to - from) / 2;
+    emit(p, BPF_JMP | BPF_JGE | BPF_K, 0, 1, ranges[middle].first); /* not less: jump over the left branch */
+    unsigned jump = p->length;
+    emit(p, BPF_JMP | BPF_JA, 0, 0, 0);
+    search(p, from, middle);
+    p->code[jump].k = p->length - jump - 1;
+    search(p, middle, to);
+}
+
 static void build(struct program *p)
 {
     p->length = 0;
@@ -208,8 +270,12 @@ static void build(struct program *p)
     load(p, offsetof(struct seccomp_data, nr));
     emit(p, BPF_JMP | BPF_JGE | BPF_K, 0, 1, 0x40000000u); /* x32 */
     give(p, SECCOMP_RET_KILL_PROCESS);
-    for (size_t i = 0; i < sizeof allowed / sizeof *allowed; i++)
-        give_when_equal(p, allowed[i], SECCOMP_RET_ALLOW);
+    collect_ranges();
+    unsigned tree = p->length;
+    search(p, 0, range_count);
+    for (unsigned i = tree; i < p->length; i++)
+        if (p->code[i].code == (BPF_JMP | BPF_JA) && p->code[i].k == UINT32_MAX)
+            p->code[i].k = p->length - i - 1;
     judge_arguments(p);
     for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++)
         give_when_equal(p, unknown[i], DENY(ENOSYS));
@@ -218,13 +284,13 @@ static void build(struct program *p)
     give(p, DENY(EPERM));
 }
 
-_Static_assert(2 * (sizeof allowed / sizeof *allowed) + 2 * (sizeof unknown / sizeof *unknown) + 64 <= 1024,
-               "the program must fit");
+_Static_assert(3 * RANGES_MAX + 128 <= 1024, "the program must fit");
 
 static struct program filter;
 
 void seccomp_prepare(void)
 {
+    range_count = 0;
     build(&filter);
 }
 
