@@ -1,5 +1,5 @@
-/* Zygotes: warm processes that clone sandboxes on request. Each is started here as root, gives everything up but the
- * right to take ids of the arena's user namespace, and then execs its runtime from the base tree. */
+/* Zygotes: warm processes that clone sandboxes on request. Each is started here as root, gives everything up but a
+ * few rights over the arena's user namespace, and then execs its runtime from the base tree. */
 #include "launcher.h"
 
 #include <errno.h>
@@ -25,7 +25,8 @@
 
 #define OOM_SCORE "500"
 #define FILES_MAX 65536
-#define ARENA_CAPABILITIES ((1u << CAP_SETUID) | (1u << CAP_SETGID))
+/* Over the arena's user namespace only: to take a block's ids, and to make network namespaces. */
+#define ARENA_CAPABILITIES ((1u << CAP_SETUID) | (1u << CAP_SETGID) | (1u << CAP_SYS_ADMIN) | (1u << CAP_NET_ADMIN))
 
 struct zygote {
     struct watch watch; /* first: the loop hands it back */

@@ -1,11 +1,16 @@
-/* The sandbox's own network namespace: a loopback, and nothing else. With egress, every address is routed to that
- * loopback, where a socket lookup program of the launcher's hands each connection to init; there is no way out. */
+/* The network namespace of one sandbox: a loopback, and nothing else. With egress, every address is routed to that
+ * loopback, where a socket lookup program of the launcher's hands each connection to init; there is no way out.
+ *
+ * Making one is most of what a sandbox costs, so the zygote makes the next one for itself when it has nothing else to do,
+ * and a clone inherits it. It belongs to the arena's user namespace: nobody in a sandbox, root inside included, can have
+ * CAP_NET_ADMIN in it. None is ever used twice. */
 #include "sandbox.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -63,17 +68,20 @@ static int route_everything_here(void)
     return error ? -1 : 0;
 }
 
-int network_prepare(const struct spawn_request *request)
+int network_make(void)
 {
+    if (unshare(CLONE_NEWNET))
+        return fail_step("network namespace");
     if (loopback_up())
         return fail_step("loopback up");
     if (write_file("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0"))
         return fail_step("unprivileged ports");
     if (write_file("/proc/sys/net/ipv4/ping_group_range", "0 2147483646") && errno != EINVAL)
         return fail_step("ping group");
-    if (!(request->flags & SPAWN_EGRESS))
-        return 0;
-    if (route_everything_here())
-        return fail_step("route");
     return 0;
+}
+
+int network_route(void)
+{
+    return route_everything_here() ? fail_step("route") : 0;
 }

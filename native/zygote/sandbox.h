@@ -19,8 +19,9 @@ int fail_step(const char *step);
 /* root.c: mounts the sandbox's root and makes it the process's own. */
 int root_enter(const struct spawn_request *request, const struct spawn_fds *fds);
 
-/* network.c: loopback up, ports open to the unprivileged, the route of egress. */
-int network_prepare(const struct spawn_request *request);
+/* network.c, in the zygote: a namespace for the next clone to inherit, and the route of egress in it. */
+int network_make(void);
+int network_route(void);
 
 /* privilege.c */
 int privilege_limit_namespace(const struct spawn_request *request);

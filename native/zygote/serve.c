@@ -28,7 +28,7 @@
 #define STACK_BYTES (256 * 1024)
 #define WORKER_PID_TEXT 32
 #define NAMESPACES                                                                                                    \
-    (CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS)
+    (CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS)
 #ifndef CLONE_NEWTIME
 #define CLONE_NEWTIME 0x00000080
 #endif
@@ -216,7 +216,7 @@ static int clone_main(void *argument)
     int pair[2] = {-1, -1};
     pid_t worker = 0;
     receive_go(birth->sync, &fds);
-    if (become_root_inside() || own_namespaces(birth->request) || network_prepare(birth->request) ||
+    if (become_root_inside() || own_namespaces(birth->request) ||
         privilege_limit_namespace(birth->request) || root_enter(birth->request, &fds))
         give_up(birth->sync, sandbox_failed_step);
     close(fds.base);
@@ -279,6 +279,14 @@ static void reply(int control, const struct spawn_request *request, pid_t pid)
         _exit(0);
 }
 
+static void make_next_network(void)
+{
+    if (network_make()) {
+        fprintf(stderr, "zygote: %s: %s\n", sandbox_failed_step, strerror(errno));
+        _exit(120);
+    }
+}
+
 static void spawn(int control, const struct spawn_request *request, int fds[2], const struct cloche_hooks *hooks)
 {
     int alive[2];
@@ -287,7 +295,9 @@ static void spawn(int control, const struct spawn_request *request, int fds[2], 
     struct birth birth = {request, hooks, fds[0], fds[1], alive[1], hooks != NULL};
     if (hooks)
         call(hooks->before_fork);
-    pid_t pid = clone_under(request->block * BLOCK_IDS, &birth);
+    pid_t pid = request->flags & SPAWN_EGRESS ? network_route() : 0;
+    if (pid == 0)
+        pid = clone_under(request->block * BLOCK_IDS, &birth);
     close(alive[1]);
     close(fds[0]);
     close(fds[1]);
@@ -295,6 +305,7 @@ static void spawn(int control, const struct spawn_request *request, int fds[2], 
     wait_for_hangup(alive[0]);
     if (hooks)
         call(hooks->after_fork_parent);
+    make_next_network();
 }
 
 static void prepare(void)
@@ -303,6 +314,7 @@ static void prepare(void)
     if (clone_stack == MAP_FAILED)
         _exit(122);
     seccomp_prepare();
+    make_next_network();
 }
 
 int cloche_zygote_serve(int control_fd, const struct cloche_hooks *hooks)

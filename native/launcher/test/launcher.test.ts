@@ -90,7 +90,11 @@ for (const build of ['build/launcher', 'build/asan/launcher']) {
   })
 
   test(`${build}: a broken frame ends the launcher and every sandbox with it`, async () => {
-    for (const garbage of [Buffer.alloc(64, 0xff), Buffer.alloc(8), Buffer.from('\x05\0\0\0hello', 'latin1')]) {
+    for (const garbage of [
+      Buffer.alloc(64, 0xff),
+      Buffer.alloc(8),
+      Buffer.from('\x05\0\0\0hello', 'latin1'),
+    ]) {
       const peer = new LauncherPeer(join(root, build))
       await peer.ask('zygote', { name: 'bare' })
       assert.equal((await peer.ask('create', { id: 'sandbox0003', zygote: 'bare' })).verb, 'ok')
@@ -128,7 +132,10 @@ test('many creates at once all come up and all go', async () => {
   await peer.ask('zygote', { name: 'bare' })
   const ids = Array.from({ length: 40 }, (_, i) => `sandbox1${String(i).padStart(3, '0')}`)
   const made = await Promise.all(ids.map((id) => peer.ask('create', { id, zygote: 'bare' })))
-  assert.deepEqual(made.filter((answer) => answer.verb !== 'ok'), [])
+  assert.deepEqual(
+    made.filter((answer) => answer.verb !== 'ok'),
+    [],
+  )
   await Promise.all(ids.map((id) => peer.ask('kill', { id })))
   assert.deepEqual(groups(peer.cgroup), [])
   await peer.close()
@@ -141,9 +148,17 @@ test('the v2 writer sets every limit and reads every counter, held against a rec
   const file = (path: string, text = ''): void => writeFileSync(join(tree, path), text)
   mkdirSync(join(tree, 'cloche'), { recursive: true })
   file('cgroup.controllers', 'cpuset cpu io memory pids\n')
-  for (const name of ['cgroup.subtree_control', 'cloche/cgroup.subtree_control', 'cloche/memory.max', 'cloche/pids.max'])
+  for (const name of [
+    'cgroup.subtree_control',
+    'cloche/cgroup.subtree_control',
+    'cloche/memory.max',
+    'cloche/pids.max',
+  ])
     file(name)
-  writeFileSync(join(folder, 'mountinfo'), `35 25 0:30 / ${tree} rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate\n`)
+  writeFileSync(
+    join(folder, 'mountinfo'),
+    `35 25 0:30 / ${tree} rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate\n`,
+  )
   const writer = spawn(join(root, 'build/asan/cgroup-writer'), [join(folder, 'mountinfo')])
   let output = ''
   writer.stdout.on('data', (chunk) => {
@@ -151,7 +166,15 @@ test('the v2 writer sets every limit and reads every counter, held against a rec
   })
   await until('the tree is found', () => output === 'v2\n')
   mkdirSync(join(tree, 'cloche/sandbox1'))
-  const written = ['memory.max', 'memory.swap.max', 'pids.max', 'cpu.max', 'io.max', 'cgroup.procs', 'cgroup.freeze']
+  const written = [
+    'memory.max',
+    'memory.swap.max',
+    'pids.max',
+    'cpu.max',
+    'io.max',
+    'cgroup.procs',
+    'cgroup.freeze',
+  ]
   for (const name of written) file(`cloche/sandbox1/${name}`)
   file('cloche/sandbox1/cpu.stat', 'usage_usec 1234\nuser_usec 1000\nsystem_usec 234\n')
   file('cloche/sandbox1/memory.current', '4096\n')
@@ -174,7 +197,9 @@ test('the v2 writer sets every limit and reads every counter, held against a rec
 })
 
 test('freeze and kill work on the real v2 tree', async (t) => {
-  const mount = execFileSync('findmnt', ['-n', '-t', 'cgroup2', '-o', 'TARGET'], { encoding: 'utf8' }).split('\n')[0]
+  const mount = execFileSync('findmnt', ['-n', '-t', 'cgroup2', '-o', 'TARGET'], { encoding: 'utf8' }).split(
+    '\n',
+  )[0]
   if (!mount) return t.skip('this machine mounts no cgroup2')
   const peer = new LauncherPeer(join(root, 'build/launcher'))
   await peer.ask('zygote', { name: 'bare' })
@@ -187,7 +212,7 @@ test('freeze and kill work on the real v2 tree', async (t) => {
   await until('it runs again', () => /frozen 0/.test(events()))
   writeFileSync(join(mount, peer.cgroup, id, 'cgroup.kill'), '1')
   await until('the end is reported', () => peer.events.some((event) => event.verb === 'exit'))
-  assert.equal((peer.events.at(-1)?.fields.get('status')), '9')
+  assert.equal(peer.events.at(-1)?.fields.get('status'), '9')
   await peer.close()
   assert.deepEqual(parents(peer.cgroup), [])
 })
