@@ -12,8 +12,10 @@ export type ServerRecord = { pid: number; startedTicks: string; url: string }
 
 export type Place = { data: string; log: string; record: string; adminKey: string; home: string }
 
+export const defaultData = '/var/lib/cloche'
+
 export function placeFrom(environment: NodeJS.ProcessEnv): Place {
-  const data = resolve(environment['DATA'] || '/var/lib/cloche')
+  const data = resolve(environment['DATA'] || defaultData)
   return {
     data,
     log: join(data, 'server.log'),

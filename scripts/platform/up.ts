@@ -9,6 +9,7 @@ import { createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { runDemo } from './demo.ts'
 import {
+  defaultData,
   forgetRecord,
   type Place,
   placeFrom,
@@ -100,17 +101,18 @@ function isFree(host: string, port: number): Promise<boolean> {
 function sayWhatNext(place: Place, server: ServerRecord): void {
   // The key is root's to read; whoever came here through sudo reads it the same way.
   const key = `$(${process.env['SUDO_USER'] ? 'sudo ' : ''}cat ${place.adminKey})`
+  const where = place.data === defaultData ? '' : ` DATA=${place.data}`
   say(`
   URL        ${server.url}
   admin key  ${place.adminKey}
-  log        make logs
+  log        make logs${where}
 
 Try next:
   curl -s ${server.url}/api/v1/execute -H "Authorization: Bearer ${key}" \\
     -H 'content-type: application/json' -d '{"language":"python","code":"print(6 * 7)"}'
   CLOCHE_ENDPOINT=${server.url} CLOCHE_API_KEY=${key} bin/cloche run -e 'print(6 * 7)' --language python
   bin/cloche doctor
-  make down`)
+  make down${where}`)
 }
 
 function say(text: string): void {
