@@ -112,11 +112,28 @@ test('questions nobody answers are bounded', async (t) => {
   await eventually(() => asked === 257, { ...soon, what: 'room again' })
 })
 
+test('a flood is read in bursts, not as fast as it comes', async (t) => {
+  const { channel, inside, peer } = await open(t)
+  let asked = 0
+  channel.onDns((_, reply) => {
+    asked++
+    reply(Buffer.from('no'))
+  })
+  for (let i = 0; i < 40_000; i++) inside.send(Frame.datagram, Buffer.alloc(40))
+  await eventually(() => asked >= 512, { ...soon, what: 'one burst' })
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  const first = asked
+  assert.ok(first < 8000, `${first} read in one burst`)
+  await peer.clock.advance(250)
+  await eventually(() => asked > first, { ...soon, what: 'the next burst' })
+})
+
 test('the end of the channel refuses what waits and is told', async (t) => {
   const { peer, channel, inside } = await open(t)
   inside.send(Frame.incoming, incoming(3))
-  await eventually(() => peer.clock.waiting === 1, { ...soon, what: 'it waits' })
+  await eventually(() => peer.clock.waiting === 2, { ...soon, what: 'it waits' })
   channel.close()
   await channel.closed
   await (await peer.connection(1)).next(Frame.accept)
+  assert.equal(peer.clock.waiting, 0)
 })

@@ -19,6 +19,10 @@ const MAX_UNDECIDED = 256
 const MAX_UNANSWERED = 256
 const DECISION_DEADLINE_MS = 60_000
 
+/** Connections and questions read in a row, and how soon after them more are read: what a flood may cost the host. */
+const BURST = 512
+const BURST_PAUSE_MS = 250
+
 /** The LISTEN operation: what leaves the sandbox arrives here, to be judged by whoever listens. */
 export class NativeEgressChannel implements EgressChannel, Operation {
   readonly closed: Promise<void>
@@ -26,6 +30,8 @@ export class NativeEgressChannel implements EgressChannel, Operation {
   readonly #connection: InitConnection
   readonly #undecided = new Map<number, PendingConnection>()
   #unanswered = 0
+  #burst = 0
+  #burstTimer: Timer | undefined
   #onConnection: ((connection: EgressConnection) => void) | undefined
   #onDns: ((question: Buffer, reply: (answer: Uint8Array) => void) => void) | undefined
   #resolveClosed!: () => void
@@ -54,6 +60,7 @@ export class NativeEgressChannel implements EgressChannel, Operation {
   }
 
   frame(type: number, payload: Buffer): void {
+    this.#meter()
     switch (type) {
       case Frame.incoming:
         this.#incoming(payload)
@@ -73,6 +80,17 @@ export class NativeEgressChannel implements EgressChannel, Operation {
   lost(why: string): void {
     this.#end()
     void this.#host.connectionLost(why)
+  }
+
+  /** A flood waits in the sandbox, by not being read: its own queue fills, and the kernel drops what is too much. */
+  #meter(): void {
+    this.#burst++
+    if (this.#burst === BURST) this.#connection.pause()
+    this.#burstTimer ??= this.#host.clock.after(BURST_PAUSE_MS, () => {
+      this.#burstTimer = undefined
+      this.#burst = 0
+      this.#connection.resume()
+    })
   }
 
   #incoming(payload: Buffer): void {
@@ -108,6 +126,7 @@ export class NativeEgressChannel implements EgressChannel, Operation {
   }
 
   #end(): void {
+    this.#burstTimer?.cancel()
     for (const pending of [...this.#undecided.values()]) pending.refuse()
     this.#resolveClosed()
   }

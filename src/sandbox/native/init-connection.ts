@@ -76,6 +76,15 @@ export class InitConnection {
     this.#socket.uncork()
   }
 
+  /** What comes waits on the other side; what has been read already is still delivered. */
+  pause(): void {
+    this.#socket.pause()
+  }
+
+  resume(): void {
+    this.#socket.resume()
+  }
+
   /** One frame and the end, for what needs no answer. */
   sendLast(frame: Uint8Array): void {
     if (!this.usable) return
