@@ -483,9 +483,11 @@ bool sandbox_reap(pid_t pid, int status)
         fail(sandbox, "spawn_failed", "try again", "it ended while it was made", 0);
     else if (!sandbox->kill_tag[0] && sandbox->state == READY)
         wire_event("exit", "id=%s\nstatus=%d\n" COUNTERS_FORMAT, sandbox->id, status, COUNTERS(counters));
-    if (sandbox->kill_tag[0])
-        wire_ok(sandbox->kill_tag, COUNTERS_FORMAT, COUNTERS(counters));
+    char kill_tag[sizeof sandbox->kill_tag];
+    memcpy(kill_tag, sandbox->kill_tag, sizeof kill_tag);
     discard(sandbox);
+    if (kill_tag[0]) /* only now: the answer says that nothing of it is left */
+        wire_ok(kill_tag, COUNTERS_FORMAT, COUNTERS(counters));
     return true;
 }
 
