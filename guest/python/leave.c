@@ -63,14 +63,15 @@ static void set_evaluator(frame_evaluator evaluator)
     _PyInterpreterState_SetEvalFrameFunc(PyInterpreterState_Get(), evaluator);
 }
 
-/* As handle_system_exit of CPython's pythonrun.c reads it, where that prints nothing. */
+/* As handle_system_exit of CPython's pythonrun.c reads it, where that prints nothing. A subclass may do anything when it
+ * is asked for its code, so it is asked once only, by CPython. */
 static int status_of_system_exit(void)
 {
     PyObject *type, *value, *traceback;
     int result = UNKNOWN;
     PyErr_Fetch(&type, &value, &traceback);
     PyErr_NormalizeException(&type, &value, &traceback);
-    PyObject *code = value ? PyObject_GetAttrString(value, "code") : NULL;
+    PyObject *code = value && type == PyExc_SystemExit ? PyObject_GetAttrString(value, "code") : NULL;
     if (code == &_Py_NoneStruct) {
         result = 0;
     } else if (code) {
