@@ -1,5 +1,5 @@
 // How the command line ends when something went wrong: three lines a person can act on, and a code a script can.
-import { CommanderError } from 'commander'
+import type { CommanderError } from 'commander'
 
 /**
  * The exit codes of the command line itself. `run` otherwise passes on the program's own code, and 128 + n for signal n.
@@ -57,20 +57,20 @@ interface Told {
 }
 
 export function explain(error: unknown): string {
-  if (error instanceof CommanderError && error.exitCode === 0) return ''
+  if (isCommanderError(error) && error.exitCode === 0) return ''
   const { title, why, hint, code } = told(error)
   return `cloche: ${title} [${code}]\n  why: ${why}\n  try: ${hint}\n`
 }
 
 export function exitCodeOf(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage
+  if (isCommanderError(error)) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage
   if (error instanceof CliError) return error.exitCode
   return error instanceof NotRun ? exitCodes.notRun : exitCodes.failure
 }
 
 function told(error: unknown): Told {
   if (error instanceof NotRun) return told(error.cause)
-  if (error instanceof CommanderError) return toldByCommander(error)
+  if (isCommanderError(error)) return toldByCommander(error)
   if (error instanceof CliError) {
     return { title: error.title, why: error.message, hint: error.hint, code: error.code }
   }
@@ -110,4 +110,9 @@ interface OurParts {
 /** The SDK's errors and the server's own (from `serve` and `doctor`) have the same parts. */
 function hasOurParts(error: unknown): error is OurParts {
   return error instanceof Error && 'code' in error && 'title' in error && 'detail' in error && 'hint' in error
+}
+
+/** By its code and not by its class: that would load the library for `serve` too. */
+function isCommanderError(error: unknown): error is CommanderError {
+  return error instanceof Error && 'code' in error && String(error.code).startsWith('commander.')
 }

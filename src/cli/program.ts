@@ -1,6 +1,7 @@
 // The tree of commands: what there is to say, with its flags and help. What a command does is in commands/ and is loaded
 // only when it is called, so that `cloche version` does not pay for `serve`.
 import { Command, Option } from 'commander'
+import { serveFlags } from './serve-flags.ts'
 
 export function buildProgram(): Command {
   const program = new Command('cloche')
@@ -52,15 +53,14 @@ function clientCommand(parent: Command, usage: string, description: string): Com
 }
 
 function addServe(program: Command): void {
-  program
-    .command('serve')
-    .description('Run the server until it is told to stop')
-    .option('--port <number>', 'port to listen on; 0 picks a free one')
-    .option('--host <address>', 'address to listen on')
-    .option('--data <dir>', 'where everything is kept')
-    .option('--config <file>', 'settings as JSON; flags and CLOCHE_… variables win over it')
-    .option('--set <key=value>', 'any other setting, see docs/settings.md; repeatable', collect, [])
-    .action(async (flags) => (await import('./commands/serve.ts')).serveCommand(flags))
+  const command = program.command('serve').description('Run the server until it is told to stop')
+  for (const { name, value, about } of serveFlags) {
+    const flag = `--${name} <${value}>`
+    if (name === 'set') command.option(flag, about, collect, [])
+    else command.option(flag, about)
+  }
+  // main.ts calls it without coming here; this is for `cloche serve` after options of the program itself.
+  command.action(async (flags) => (await import('./commands/serve.ts')).serveCommand(flags))
 }
 
 function addRun(program: Command): void {

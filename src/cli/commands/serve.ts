@@ -1,14 +1,7 @@
 // `cloche serve`: the server in this process, until it is told to stop.
 import { type ConfigSources, parseConfig, serve } from '../../server/index.ts'
 import { CliError } from '../failure.ts'
-
-export interface ServeFlags {
-  readonly port?: string
-  readonly host?: string
-  readonly data?: string
-  readonly config?: string
-  readonly set: readonly string[]
-}
+import type { ServeFlags } from '../serve-flags.ts'
 
 export async function serveCommand(flags: ServeFlags): Promise<void> {
   const server = await serve(parseConfig(sourcesOf(flags, process.env)))
