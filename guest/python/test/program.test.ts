@@ -166,11 +166,16 @@ test('50 MB of output arrive whole', async () => {
 test('signals end a program as they end Python', async () => {
   assert.equal((await same('import os\nos.kill(os.getpid(), 15)')).end, 'SIGTERM')
   assert.equal((await same('import os\nprint("lost"); os.abort()')).end, 'SIGABRT')
-  const interrupted = await same('import time\nprint("ready", flush=True)\ntime.sleep(60)', {
-    interruptAfter: 'ready',
-  })
-  assert.match(interrupted.stderr, /KeyboardInterrupt/)
-  assert.equal(interrupted.end, 'SIGINT')
+  // Which line is interrupted is chance.
+  const sleeps = {
+    language: 'python',
+    code: 'import time\nprint("ready", flush=True)\ntime.sleep(60)',
+  } as const
+  for (const way of ['cold', 'fork', 'kept'] as const) {
+    const interrupted = await runtimes.run({ ...sleeps, interruptAfter: 'ready' }, way)
+    assert.match(interrupted.stderr, /^Traceback[^]*main\.py[^]*\nKeyboardInterrupt\n$/)
+    assert.deepEqual([interrupted.code, interrupted.signal], [null, 'SIGINT'])
+  }
   const caught = await same(
     'import time\ntry: print("ready", flush=True); time.sleep(60)\nexcept KeyboardInterrupt: print("caught")',
     { interruptAfter: 'ready' },
