@@ -83,12 +83,12 @@ export class Executions {
     const resultKey = this.#resultKey(caller, request, environmentId)
     const replayed = resultKey === null ? undefined : await this.#replay(caller, request, resultKey)
     if (replayed !== undefined) return { kind: 'recorded', record: replayed }
-    const record = this.#newRecord(caller, request, environmentId, false)
+    // Listed before its key is claimed: whoever repeats the key at the same moment finds it.
+    const live = this.#enlist(this.#newRecord(caller, request, environmentId, false))
     if (request.idempotencyKey !== null) {
-      const known = await this.#claimKey(caller, request, record)
+      const known = await this.#claimKey(caller, request, live)
       if (known !== undefined) return known
     }
-    const live = this.#enlist(record)
     live.resultKey = resultKey
     void this.#runner.carryOut(live, request, environmentId, false).finally(() => this.#strike(live))
     return { kind: 'live', live, repeated: false }
@@ -231,17 +231,23 @@ export class Executions {
     return newExecution(given)
   }
 
-  /** The execution that had the key before, if there is one; else the key belongs to this record, and that is on disk. */
+  /** The execution that had the key before, if there is one; else the key belongs to this one, and that is on disk. */
   async #claimKey(
     caller: Caller,
     request: ExecutionRequest,
-    record: ExecutionRecord,
+    mine: LiveExecution,
   ): Promise<Started | undefined> {
-    const accepted = await this.#parts.store.executions.accept(record, this.#keyClaim(caller, request))
-    if (accepted.outcome === 'accepted') return undefined
-    const live = this.liveOf(caller.tenantId, accepted.executionId)
-    if (live !== undefined) return { kind: 'live', live, repeated: true }
-    return { kind: 'recorded', record: await this.get(caller.tenantId, accepted.executionId) }
+    try {
+      const accepted = await this.#parts.store.executions.accept(mine.record, this.#keyClaim(caller, request))
+      if (accepted.outcome === 'accepted') return undefined
+      this.#strike(mine)
+      const live = this.liveOf(caller.tenantId, accepted.executionId)
+      if (live !== undefined) return { kind: 'live', live, repeated: true }
+      return { kind: 'recorded', record: await this.get(caller.tenantId, accepted.executionId) }
+    } catch (error) {
+      this.#strike(mine)
+      throw error
+    }
   }
 
   #keyClaim(caller: Caller, request: ExecutionRequest) {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import type { ExecutionResult, JsonObject } from '../support/client.ts'
+import { eventually } from '../support/eventually.ts'
 import { programFile } from '../support/programs.ts'
 import { startServer } from '../support/server.ts'
 
@@ -11,7 +12,7 @@ after(() => server.stop())
 
 const cached = (request: object): Promise<ExecutionResult> => admin.execute({ mode: 'cached', ...request })
 
-test('the second run in cached mode is warm, for every language', async () => {
+test('runs in cached mode become warm, for every language', async () => {
   for (const [language, code] of [
     ['python', 'print("warm")'],
     ['javascript', 'console.log("warm")'],
@@ -19,9 +20,14 @@ test('the second run in cached mode is warm, for every language', async () => {
     ['bash', 'echo warm'],
   ]) {
     await cached({ language, code })
-    const second = await cached({ language, code })
-    assert.deepEqual([second.stdout, second.startKind, second.mode], ['warm\n', 'warm', 'cached'], language)
-    assert.equal(second.executionId === '', false)
+    const warm = await eventually(
+      async () => {
+        const again = await cached({ language, code })
+        return again.startKind === 'warm' ? again : undefined
+      },
+      { withinMs: 3000, what: `a warm start of ${language}, once the first sandbox was reset` },
+    )
+    assert.deepEqual([warm.stdout, warm.mode], ['warm\n', 'cached'], language)
   }
 })
 
@@ -74,7 +80,7 @@ if os.fork() == 0:
         import time; time.sleep(300)
     os._exit(0)
 ' ; true`
-  const look = `for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline; done | grep -c 'sleep' ; echo END`
+  const look = `for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline; done | grep -c '[s]leep' ; echo END`
   const seen = await leaveThenLook({ language: 'bash', code: leave }, { language: 'bash', code: look })
   assert.equal(seen, '0\nEND\n')
 })
@@ -185,9 +191,11 @@ test('two tenants never share a warm sandbox', async () => {
   const [left = '', right = ''] = keys
   const identity = { mode: 'cached', language: 'bash', code: 'readlink /proc/self/ns/pid /proc/self/ns/user' }
   await admin.withKey(left).execute(identity)
-  const one = await admin.withKey(left).execute(identity)
+  await eventually(async () => (await admin.withKey(left).execute(identity)).startKind === 'warm', {
+    withinMs: 3000,
+    what: 'a warm sandbox of the one tenant',
+  })
   const other = await admin.withKey(right).execute(identity)
-  assert.equal(one.startKind, 'warm')
   assert.notEqual(other.startKind, 'warm', 'the other tenant starts its own')
 })
 
@@ -207,7 +215,7 @@ test('a run that was killed leaves the next one a sound sandbox', async () => {
     assert.equal(hog.status, 'oom')
     const next = await cached({
       language: 'python',
-      code: 'import os\nprint(os.listdir("/tmp"), os.listdir("."))',
+      code: 'import os\nprint(os.listdir("/tmp"), [f for f in os.listdir(".") if f != "main.py"])',
     })
     assert.deepEqual([next.status, next.stdout], ['succeeded', '[] []\n'], next.stderr)
   }

@@ -1,6 +1,7 @@
 /** The WebSocket of an execution: live output, input, terminals, signals, attaching, hostile peers. */
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { eventually } from '../support/eventually.ts'
 import { startServer } from '../support/server.ts'
 import { openStream, startInStream } from '../support/stream.ts'
@@ -45,7 +46,9 @@ test('a pty is a terminal: size, resize, line editing, Ctrl-C', async () => {
   session.send({ type: 'resize', cols: 81, rows: 25 })
   session.send({ type: 'stdin', data: encode('stty size\n') })
   await session.output(/25 81/)
-  session.send({ type: 'stdin', data: encode('sleep 100\n') })
+  session.send({ type: 'stdin', data: encode("echo slee''ping; sleep 100\\n") })
+  await session.output(/sleeping\r/)
+  await delay(200) // until the sleep is in the foreground; the terminal shows no sign of it
   session.send({ type: 'stdin', data: encode('\u0003') })
   session.send({ type: 'stdin', data: encode('echo back=$?\n') })
   await session.output(/back=130/)
@@ -56,7 +59,10 @@ test('a pty is a terminal: size, resize, line editing, Ctrl-C', async () => {
 test('the python and node runtimes work on a pty as well', async () => {
   for (const [language, code] of [
     ['python', 'import sys, os\nprint(sys.stdin.isatty(), os.get_terminal_size().columns)'],
-    ['javascript', 'console.log(process.stdin.isTTY === true ? "True" : "False", process.stdout.columns)'],
+    [
+      'javascript',
+      'console.log(process.stdin.isTTY === true ? "True" : "False", String(process.stdout.columns))',
+    ],
   ]) {
     const session = await startInStream(server, { language, code, pty: { cols: 90, rows: 20 } })
     await session.next('exit')
