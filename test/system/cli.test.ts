@@ -9,7 +9,10 @@ import { eventually, within } from '../support/eventually.ts'
 import { clochePath } from '../support/requirements.ts'
 import { startServer } from '../support/server.ts'
 
-const server = await startServer()
+// An index that is not there: builds fail at once, and nothing leaves the machine.
+const server = await startServer({
+  env: { CLOCHE_ENVIRONMENTS_PIP_INDEX_URL: 'http://127.0.0.1:2/simple' },
+})
 const folder = mkdtempSync(join(tmpdir(), 'cloche-cli-test-'))
 after(async () => {
   rmSync(folder, { recursive: true, force: true })
@@ -192,6 +195,20 @@ test('a terminal: its size, keys as they are typed, and the exit code', async ()
   await sees('back=130')
   child.stdin.write('exit 9\n')
   assert.equal(await within(code, 10_000, 'the end of the terminal'), 9)
+})
+
+test('an environment whose build fails says why, and ends with 1', async () => {
+  const { code, stdout } = await cloche([
+    'environments',
+    'create',
+    'broken',
+    '--python',
+    'no-such-package-of-cloche==9',
+  ])
+  assert.equal(code, 1)
+  assert.match(stdout, /status +failed[\s\S]*reason +\S/)
+  assert.match((await cloche(['environments', 'list'])).stdout, /broken +failed/)
+  assert.equal((await cloche(['environments', 'delete', 'broken'])).code, 0)
 })
 
 test('doctor says that code can be run here', async () => {

@@ -64,6 +64,14 @@ for (const { where, language, prints, code } of examples) {
   })
 }
 
+test('every benchmark is in the promises, and every promise names a benchmark there is', () => {
+  const runner = readFileSync(join(projectRoot, 'bench', 'run.ts'), 'utf8')
+  const list = /const all = \[([^\]]*)\]/.exec(runner)?.[1] ?? ''
+  const there = [...list.matchAll(/'([\w-]+)'/g)].map((match) => match[1])
+  const promised = readFileSync(join(projectRoot, 'docs', 'promises.md'), 'utf8').matchAll(/ONLY=([\w-]+)/g)
+  assert.deepEqual([...new Set([...promised].map((match) => match[1]))].toSorted(), there.toSorted())
+})
+
 test('every link between the documents leads somewhere', () => {
   const broken = [...pages, 'docs/decisions/README.md', 'sdk/typescript/README.md'].flatMap((page) => {
     const text = readFileSync(join(projectRoot, page), 'utf8')

@@ -8,6 +8,7 @@ import {
   bytesOf,
   Cloche,
   ConnectionError,
+  EnvironmentUnknownError,
   ExecutionNotRunningError,
   FaaSClient,
   InvalidRequestError,
@@ -17,11 +18,25 @@ import {
   UnauthorizedError,
 } from '../../sdk/typescript/src/index.ts'
 import { eventually } from '../support/eventually.ts'
+import { servePackages } from '../support/package-indexes.ts'
 import { installSdk } from '../support/sdk-package.ts'
 import { startServer } from '../support/server.ts'
 
-const server = await startServer()
-after(() => server.stop())
+const indexes = await servePackages(
+  [{ name: 'greeter', version: '1.0.0', files: { 'greeter.py': 'word = "hello"\n' } }],
+  [],
+)
+const server = await startServer({
+  env: {
+    CLOCHE_ENVIRONMENTS_PIP_INDEX_URL: indexes.pipIndexUrl,
+    CLOCHE_ENVIRONMENTS_NPM_REGISTRY: indexes.npmRegistryUrl,
+    CLOCHE_EGRESS_ALLOW_PRIVATE: '127.0.0.0/8',
+  },
+})
+after(async () => {
+  await server.stop()
+  indexes.close()
+})
 const cloche = new Cloche({ endpoint: server.url, apiKey: server.adminKey })
 
 /** The documents' own examples, with only the package's name changed. */
@@ -273,6 +288,18 @@ test('what is not safe to repeat is not repeated when its answer is lost', async
   } finally {
     proxy.close()
   }
+})
+
+test('environments are made, waited for, used and removed', async () => {
+  const { environments } = cloche
+  await environments.create({ name: 'greeting', python: { packages: ['greeter==1.0.0'] } })
+  const built = await environments.wait('greeting', AbortSignal.timeout(120_000))
+  assert.equal(built.status, 'ready', JSON.stringify(built))
+  assert.ok((await environments.list()).environments.some(({ name }) => name === 'greeting'))
+  const result = await cloche.runPython('import greeter; print(greeter.word)', { environment: 'greeting' })
+  assert.equal(result.stdout, 'hello\n', result.stderr)
+  await environments.delete('greeting')
+  await assert.rejects(environments.get('greeting'), EnvironmentUnknownError)
 })
 
 test('keys, tenants, version and health', async () => {
