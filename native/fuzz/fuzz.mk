@@ -5,9 +5,9 @@ $(BUILD)/asan/fuzz-launcher: fuzz/launcher-request.c launcher/request.c $(HEADER
 	@mkdir -p $(@D)
 	$(CC) $(COMMON) $(SANITIZE) -o $@ fuzz/launcher-request.c launcher/request.c
 
-$(BUILD)/asan/cgroup-writer: launcher/test/cgroup-writer.c launcher/cgroup.c launcher/log.c $(HEADERS)
+$(BUILD)/asan/cgroup-writer: launcher/test/cgroup-writer.c launcher/cgroup.c launcher/cgroup-find.c launcher/small-files.c launcher/log.c $(HEADERS)
 	@mkdir -p $(@D)
-	$(CC) $(COMMON) $(SANITIZE) -o $@ launcher/test/cgroup-writer.c launcher/cgroup.c launcher/log.c
+	$(CC) $(COMMON) $(SANITIZE) -o $@ launcher/test/cgroup-writer.c launcher/cgroup.c launcher/cgroup-find.c launcher/small-files.c launcher/log.c
 
 asan: $(BUILD)/asan/fuzz-launcher $(BUILD)/asan/cgroup-writer
 
