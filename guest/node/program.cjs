@@ -70,7 +70,7 @@ function takeEnvironment(environment) {
  */
 function drawNewRandomState() {
   const fresh = randomBytes(6)
-  setFlagsFromString(`--random-seed=${(fresh.readUInt32LE(0) & 0x7fffffff) || 1}`)
+  setFlagsFromString(`--random-seed=${fresh.readUInt32LE(0) & 0x7fffffff || 1}`)
   Math.random()
   setFlagsFromString('--random-seed=0')
   for (let skip = fresh.readUInt16LE(4) % RANDOM_SKIP_MAX; skip > 0; skip--) Math.random()

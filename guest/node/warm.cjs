@@ -10,9 +10,34 @@ const { runInThisContext } = require('node:vm')
 const addon = require('./zygote.node')
 
 const common = [
-  'assert', 'buffer', 'child_process', 'crypto', 'dns', 'events', 'fs', 'fs/promises', 'http', 'https', 'module', 'net',
-  'os', 'path', 'perf_hooks', 'querystring', 'readline', 'stream', 'stream/promises', 'string_decoder', 'timers',
-  'timers/promises', 'tls', 'tty', 'url', 'util', 'worker_threads', 'zlib',
+  'assert',
+  'buffer',
+  'child_process',
+  'crypto',
+  'dns',
+  'events',
+  'fs',
+  'fs/promises',
+  'http',
+  'https',
+  'module',
+  'net',
+  'os',
+  'path',
+  'perf_hooks',
+  'querystring',
+  'readline',
+  'stream',
+  'stream/promises',
+  'string_decoder',
+  'timers',
+  'timers/promises',
+  'tls',
+  'tty',
+  'url',
+  'util',
+  'worker_threads',
+  'zlib',
 ]
 
 exports.load = () => {
@@ -33,5 +58,9 @@ exports.rehearse = () => {
   out.log('rehearsal %s', 1, { of: ['a', 'program'] })
   stream.destroy()
   addon.closeFd(other)
-  runInThisContext('(function (exports, require, module) { return [1].map((one) => one + 1) })')({}, require, module)
+  runInThisContext('(function (exports, require, module) { return [1].map((one) => one + 1) })')(
+    {},
+    require,
+    module,
+  )
 }
