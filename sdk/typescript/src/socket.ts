@@ -12,9 +12,10 @@ export const streamProtocol = 'cloche.v1'
 const keyProtocolPrefix = 'cloche.key.'
 
 export function openSocket(settings: Settings, path: string): Socket {
-  const Maker = settings.webSocket ?? globalSocket()
   const url = settings.endpoint.replace(/^http/, 'ws') + path
-  return isBrowser() ? inBrowser(url, settings.apiKey) : new Maker(url, headersFor(settings.apiKey))
+  if (settings.webSocket === undefined && isBrowser()) return inBrowser(url, settings.apiKey)
+  const Maker = settings.webSocket ?? globalSocket()
+  return new Maker(url, headersFor(settings.apiKey))
 }
 
 /** Asks the same route over plain HTTP: a bad key, a wrong path or no server at all answer there with their own error. */
