@@ -55,6 +55,26 @@ rm -f etc/ld.so.cache~ root/.bash_history
 mkdir -p var/lib/apt/lists/partial var/cache/apt/archives/partial var/log tmp var/tmp run/lock dev/shm sys proc home mnt \
   workspace opt/cloche opt/env
 
+# Where each runtime looks by itself, the packages of an environment are found; without one the links lead nowhere.
+ln -sfn opt/env/node/node_modules node_modules
+for library in usr/lib/python3.*; do
+  packages=usr/local/lib/${library##*/}/dist-packages
+  [ -d "$library" ] || continue
+  mkdir -p "${packages%/*}"
+  rm -rf "$packages"
+  ln -s /opt/env/python "$packages"
+done
+
+# Where Python, and both kinds of Node's modules from any folder, look by themselves: the packages of an environment,
+# which is mounted at /opt/env. In a sandbox without one the links lead nowhere, and nobody minds.
+ln -sfn opt/env/node/node_modules node_modules
+for library in usr/lib/python3.*; do
+  packages=usr/local/lib/${library##*/}/dist-packages
+  mkdir -p "${packages%/*}"
+  rm -rf "$packages"
+  ln -s /opt/env/python "$packages"
+done
+
 find . -xdev \( -type b -o -type c -o -type p -o -type s \) -delete
 find . -xdev -type f -perm /6000 -exec chmod ug-s {} +
 find . -xdev -type d -perm /6000 -exec chmod ug-s {} +

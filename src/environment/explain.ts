@@ -63,7 +63,8 @@ const PATTERNS: readonly Pattern[] = [
     reason: ([, name]) => `npm found no such version: "${name}"; check the version`,
   },
   {
-    pattern: /\bE404\b[\s\S]*?'([^'\n]+)' is not in this registry|\bE404\b[\s\S]*?GET \S+\/([^\s/]+) /,
+    pattern:
+      /\bE404\b[\s\S]*?'([^'\n]+)' (?:is not in this registry|could not be found)|\bE404\b[\s\S]*?GET \S+\/([^\s/]+)/,
     reason: ([, name, path]) => `npm found no package "${packageName(name ?? path ?? '')}"; check its name`,
   },
 ]

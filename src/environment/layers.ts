@@ -72,8 +72,7 @@ export class Layers {
   async *log(hash: LayerHash, signal?: AbortSignal): AsyncGenerator<string> {
     const running = this.#builds.get(hash)
     if (running !== undefined) return yield* running.log.follow(signal)
-    const text = await readFile(this.#logPath(hash), 'utf8').catch(() => '')
-    if (text !== '') yield text
+    yield await this.#storedLog(hash)
   }
 
   /** Ends every build, and any that is asked for later. */
@@ -89,7 +88,11 @@ export class Layers {
   async #make(environment: Environment, log: BuildLog, signal: AbortSignal): Promise<Manifest> {
     const hash = environment.specHash
     const there = await this.#parts.layers.manifest(hash)
-    if (there !== undefined) return there
+    if (there !== undefined) {
+      log.write(await this.#storedLog(hash))
+      log.close()
+      return there
+    }
     await this.#parts.layers.remove(hash)
     try {
       const set = packageSetOf(environment.spec)
@@ -106,6 +109,10 @@ export class Layers {
         this.#parts.log.warn('a build log could not be kept', { hash, error }),
       )
     }
+  }
+
+  #storedLog(hash: LayerHash): Promise<string> {
+    return readFile(this.#logPath(hash), 'utf8').catch(() => '')
   }
 
   #logPath(hash: LayerHash): string {
