@@ -156,14 +156,20 @@ export class Pool {
     const release = (outcome: 'reuse' | 'destroy'): void => {
       if (!this.#leased.delete(sandbox)) return
       const reuse = outcome === 'reuse' && request.mode === 'cached' && this.#warm.wants(uses + 1)
-      if (reuse && sandbox.endReason === undefined && this.#closing === undefined)
-        this.#keep(request, sandbox, uses + 1)
-      else this.#dispose(sandbox)
-      this.#refillSoon(this.#shelf(request))
+      this.#track(this.#giveBack(request, sandbox, reuse ? uses + 1 : undefined))
       if (this.#leased.size === 0) this.#allReleased?.()
     }
     const queueMs = admittedMs - beganMs
     return { sandbox, startKind, queueMs, startMs: this.#clock.monotonic() - admittedMs, release }
+  }
+
+  /** After what is under way in this turn, which is the answer: killing and resetting take a core for a while. */
+  async #giveBack(request: ClaimRequest, sandbox: Sandbox, uses: number | undefined): Promise<void> {
+    await new Promise(setImmediate)
+    const keep = uses !== undefined && sandbox.endReason === undefined && this.#closing === undefined
+    if (keep) this.#keep(request, sandbox, uses)
+    else this.#dispose(sandbox)
+    this.#refill(this.#shelf(request))
   }
 
   async #adopt(making: Making, signal?: AbortSignal): Promise<Sandbox> {

@@ -8,7 +8,8 @@ import { NativeDriver, type NativeDriverOptions } from '../../src/sandbox/native
 import { baseRoot } from '../support/base-root.ts'
 import { eventually, within } from '../support/eventually.ts'
 import { guestPath, launcherPath, requireRealPlatform } from '../support/requirements.ts'
-import { command, driverSuite, finish, SUITE_LIMITS, sh } from './driver-suite.ts'
+import { command, finish, SUITE_LIMITS, sh } from './driver/pieces.ts'
+import { driverSuite } from './driver-suite.ts'
 
 requireRealPlatform()
 

@@ -2,6 +2,7 @@
  * The other end of the init protocol, played by a test: a unix socket whose connections say what the host sent, frame by
  * frame, and send back what the test wants, well-formed or not.
  */
+import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -81,6 +82,8 @@ export class InitPeer implements OperationHost {
   readonly connections: PeerConnection[] = []
   readonly failures: { readonly cause: EndCause; readonly detail: string }[] = []
   readonly path: string
+  /** What the host has connected and neither closed nor lost. */
+  readonly open: Set<InitConnection> = new Set()
   readonly #folder: string
   readonly #server: Server
 
@@ -100,7 +103,12 @@ export class InitPeer implements OperationHost {
   }
 
   connect(): InitConnection {
-    return new InitConnection(this.path, { protocolError: (detail) => this.fail('protocol_error', detail) })
+    const connection = new InitConnection(this.path, {
+      protocolError: (detail) => this.fail('protocol_error', detail),
+      gone: (one) => assert.ok(this.open.delete(one), 'a connection goes once'),
+    })
+    this.open.add(connection)
+    return connection
   }
 
   fail(cause: EndCause, detail: string): void {

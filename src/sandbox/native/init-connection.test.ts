@@ -58,7 +58,7 @@ test('a connection that breaks says so once; one lost before it was used says so
   spare.begin(second)
   await eventually(() => second.lostWhy, { ...soon, what: 'the second hears' })
   const nowhere = new Noted()
-  new InitConnection('/nowhere/at/all', { protocolError: assert.fail }).begin(nowhere)
+  new InitConnection('/nowhere/at/all', { protocolError: assert.fail, gone: () => {} }).begin(nowhere)
   await eventually(() => nowhere.lostWhy, { ...soon, what: 'the third hears' })
   assert.deepEqual(peer.failures, [])
 })
@@ -97,6 +97,20 @@ test('an init that stops reading does not make the host keep everything', async 
   for (let i = 0; i < 100 && peer.failures.length === 0; i++)
     connection.sendPayload(Frame.stdin, Buffer.alloc(65_536))
   assert.match(peer.failures[0]?.detail ?? '', /stopped reading/)
+})
+
+test('a sandbox that is over is over for its operations, although init holds on', async (t) => {
+  const peer = await InitPeer.start(t)
+  const connection = peer.connect()
+  const operation = new Noted()
+  connection.begin(operation)
+  await peer.connection()
+  assert.equal(peer.open.size, 1)
+  connection.giveUp('it was destroyed')
+  assert.equal(operation.lostWhy, 'it was destroyed')
+  connection.giveUp('again')
+  connection.close()
+  assert.equal(peer.open.size, 0)
 })
 
 test('a last frame arrives although the connection is closed behind it', async (t) => {

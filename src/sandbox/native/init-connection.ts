@@ -12,6 +12,8 @@ export interface Operation {
 /** What a sandbox hears about its connections. */
 export interface ConnectionWatcher {
   protocolError(detail: string): void
+  /** It was closed or lost: called once. */
+  gone(connection: InitConnection): void
 }
 
 /** init reads at once what fits its windows; a sandbox with this much unread has stopped reading. */
@@ -91,6 +93,7 @@ export class InitConnection {
     this.#closed = true
     this.#reader.stop()
     this.#socket.end(frame, () => this.#socket.destroy())
+    this.#watcher.gone(this)
   }
 
   /** Nothing more is delivered; init takes it as the host's wish that the operation ends. */
@@ -99,6 +102,12 @@ export class InitConnection {
     this.#closed = true
     this.#reader.stop()
     this.#socket.destroy()
+    if (this.#lostWhy === undefined) this.#watcher.gone(this)
+  }
+
+  /** The sandbox is over, whether or not its init hangs up: the operation hears that it was lost. */
+  giveUp(why: string): void {
+    this.#lose(why)
   }
 
   #read(chunk: Buffer): void {
@@ -126,6 +135,7 @@ export class InitConnection {
     this.#lostWhy = why
     this.#reader.stop()
     this.#socket.destroy()
+    this.#watcher.gone(this)
     this.#tellLost(why)
   }
 

@@ -23,7 +23,7 @@ import { ByteStream } from './byte-stream.ts'
 import { NativeEgressChannel } from './egress.ts'
 import { execRequest } from './exec-request.ts'
 import { readFiles, writeFiles } from './files.ts'
-import { InitConnection } from './init-connection.ts'
+import { type ConnectionWatcher, InitConnection } from './init-connection.ts'
 import { LauncherRefusal } from './launcher-client.ts'
 import { limitFields } from './launcher-requests.ts'
 import type { OperationHost } from './operation-host.ts'
@@ -50,6 +50,11 @@ export class NativeSandbox implements Sandbox {
   readonly #ask: AskLauncher
   readonly #host: OperationHost
   readonly #gone: () => void
+  readonly #connections = new Set<InitConnection>()
+  readonly #watcher: ConnectionWatcher = {
+    protocolError: (detail) => this.#fail('protocol_error', detail),
+    gone: (connection) => this.#connections.delete(connection),
+  }
   #spare: InitConnection | undefined
   #destruction: Promise<Usage> | undefined
   /** The counters at its death, once the kernel's news of it came. */
@@ -120,7 +125,9 @@ export class NativeSandbox implements Sandbox {
 
   egress(): EgressChannel {
     this.#requireAlive()
-    return new NativeEgressChannel(this.#host)
+    const channel = new NativeEgressChannel(this.#host)
+    this.#prepare()
+    return channel
   }
 
   reset(signal?: AbortSignal): Promise<void> {
@@ -212,9 +219,9 @@ export class NativeSandbox implements Sandbox {
   }
 
   #open(): InitConnection {
-    return new InitConnection(this.#socketPath, {
-      protocolError: (detail) => this.#fail('protocol_error', detail),
-    })
+    const connection = new InitConnection(this.#socketPath, this.#watcher)
+    this.#connections.add(connection)
+    return connection
   }
 
   #fail(cause: EndCause, detail: string): void {
@@ -227,9 +234,10 @@ export class NativeSandbox implements Sandbox {
   #end(cause: EndCause, detail: string): boolean {
     if (this.endReason !== undefined) return false
     this.endReason = { cause, detail }
-    this.#spare?.close()
     this.#spare = undefined
     this.#resolveEnded(this.endReason)
+    // Not left to init: one that lives on in spite of the order must not hold anybody up.
+    for (const connection of [...this.#connections]) connection.giveUp(detail)
     return true
   }
 
