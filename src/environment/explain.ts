@@ -91,7 +91,7 @@ const LONGEST_REASON = 600
 /** The tools' words come out of the sandbox: no control characters, no end without end. */
 function plain(text: string): string {
   return text
-    .replace(/[\x00-\x1f\x7f-\x9f]+/g, ' ')
+    .replace(/[\x00-\x20\x7f-\x9f]+/g, ' ')
     .trim()
     .slice(0, LONGEST_REASON)
 }

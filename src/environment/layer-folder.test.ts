@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict'
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import test, { type TestContext } from 'node:test'
+import { isLayerHash, type LayerHash } from '../model/ids.ts'
+import { LayerFolder } from './layer-folder.ts'
+import type { Manifest } from './manifest.ts'
+
+const MANIFEST: Manifest = {
+  format: 1,
+  requested: { python: ['a'], node: [], allowInstallScripts: false },
+  installed: { python: [], node: [] },
+  entries: 1,
+  bytes: 2,
+  builtAt: '2026-01-01T00:00:00.000Z',
+}
+
+function hash(digit: string): LayerHash {
+  const text = digit.repeat(64)
+  assert.ok(isLayerHash(text))
+  return text
+}
+
+async function emptyFolder(t: TestContext): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'cloche-layers-'))
+  t.after(() => rm(folder, { recursive: true }))
+  return folder
+}
+
+test('a layer appears whole, with its manifest, or not at all', async (t) => {
+  const folder = await emptyFolder(t)
+  const layers = new LayerFolder(folder)
+  await layers.open(new Set())
+  const draft = await layers.begin()
+  await writeFile(join(draft.folder, 'a'), 'x')
+  assert.equal(layers.has(hash('1')), false)
+  await draft.keep(hash('1'), MANIFEST)
+  assert.equal(layers.has(hash('1')), true)
+  assert.deepEqual(await readdir(folder), [hash('1')])
+  assert.deepEqual((await readdir(join(folder, hash('1')))).sort(), ['a', 'manifest.json'])
+  assert.deepEqual(await layers.manifest(hash('1')), MANIFEST)
+  const given = await layers.begin()
+  await given.discard()
+  assert.deepEqual(await readdir(folder), [hash('1')])
+})
+
+test('a start removes what is half done and what nobody needs, and knows the rest', async (t) => {
+  const folder = await emptyFolder(t)
+  for (const name of ['.unfinished-abc', '.removed-x', 'other', hash('1'), hash('2')])
+    await mkdir(join(folder, name, 'deep/er'), { recursive: true })
+  const layers = new LayerFolder(folder)
+  await layers.open(new Set([hash('1'), hash('3')]))
+  assert.deepEqual(await readdir(folder), [hash('1')])
+  assert.deepEqual(
+    [hash('1'), hash('2'), hash('3')].map((one) => layers.has(one)),
+    [true, false, false],
+  )
+  assert.equal(await layers.manifest(hash('1')), undefined, 'a layer without a manifest cannot be read')
+})
+
+test('a removed layer is gone at once, and removing it again does nothing', async (t) => {
+  const folder = await emptyFolder(t)
+  const layers = new LayerFolder(folder)
+  await layers.open(new Set())
+  await (await layers.begin()).keep(hash('1'), MANIFEST)
+  const removing = layers.remove(hash('1'))
+  assert.equal(layers.has(hash('1')), false)
+  await removing
+  await layers.remove(hash('1'))
+  assert.deepEqual(await readdir(folder), [])
+})
