@@ -15,7 +15,7 @@ CREATE TABLE keys (
   name TEXT NOT NULL,
   prefix TEXT NOT NULL,
   scopes TEXT NOT NULL,
-  rate_per_minute INTEGER,
+  rate_per_minute REAL,
   created_at INTEGER NOT NULL,
   expires_at INTEGER,
   revoked_at INTEGER,
