@@ -3,6 +3,7 @@
  * arrives on standard input. Answers one JSON line for each JSON line it is sent.
  */
 import dgram from 'node:dgram'
+import { readFileSync } from 'node:fs'
 import http from 'node:http'
 import { createInterface } from 'node:readline'
 import { addresses, type Zone } from './test-network.ts'
@@ -94,6 +95,16 @@ async function listenForDatagrams(): Promise<void> {
   }
 }
 
+/** Echo requests that this namespace's kernel has seen. */
+function pingsReceived(): number {
+  const [names = '', values = ''] = readFileSync('/proc/net/snmp', 'utf8')
+    .split('\n')
+    .filter((line) => line.startsWith('Icmp:'))
+  const four = Number(values.split(' ')[names.split(' ').indexOf('InEchos')] ?? 0)
+  const six = Number(/Icmp6InEchos\s+(\d+)/.exec(readFileSync('/proc/net/snmp6', 'utf8'))?.[1] ?? 0)
+  return four + six
+}
+
 interface Command {
   readonly zone?: Zone
   readonly hits?: boolean
@@ -105,7 +116,7 @@ function obey(command: Command): unknown {
     served.clear()
     return {}
   }
-  return { connections, datagrams, queries }
+  return { connections, datagrams, queries, pings: pingsReceived() }
 }
 
 await Promise.all([listenForNames(), listenForHttp(80), listenForHttp(8080), listenForDatagrams()])

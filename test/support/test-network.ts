@@ -38,6 +38,8 @@ export interface Hits {
   /** Datagrams received outside the name server, by local address. */
   readonly datagrams: Record<string, number>
   readonly queries: readonly string[]
+  /** Echo requests of both ICMP versions that arrived. */
+  readonly pings: number
 }
 
 export interface Bridge {

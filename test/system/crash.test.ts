@@ -179,7 +179,7 @@ test('kill -9 of the launcher alone: running executions end honestly and new one
 test('a second server on the same data folder is refused while the first one lives', async () => {
   const server = await startServer({ dataDir })
   try {
-    await assert.rejects(startServer({ dataDir }), /in use|already|lock/i)
+    await assert.rejects(startServer({ dataDir }), /store_in_use/)
     assert.equal((await server.admin.execute({ language: 'bash', code: 'echo on' })).stdout, 'on\n')
   } finally {
     await server.terminate()
