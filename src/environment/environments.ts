@@ -68,7 +68,7 @@ export class Environments {
     const pip = settings.pipIndexUrl === null ? null : indexUrl(settings.pipIndexUrl, 'pipIndexUrl')
     const npm = settings.npmRegistry === null ? null : indexUrl(settings.npmRegistry, 'npmRegistry')
     this.#parts = parts
-    this.#folder = new LayerFolder(settings.layersFolder)
+    this.#folder = new LayerFolder(settings.layersFolder, parts.clock)
     this.#layers = new Layers({ ...parts, layers: this.#folder, indexes: { pip, npm } })
     this.#index = [settings.pipIndexUrl, settings.npmRegistry]
     this.#outcomes = metrics.counter(

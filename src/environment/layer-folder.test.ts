@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type TestContext } from 'node:test'
 import { isLayerHash, type LayerHash } from '../model/ids.ts'
+import { MAX_TIMEOUT_MS } from '../model/limits.ts'
+import { FakeClock } from '../std/clock.ts'
 import { LayerFolder } from './layer-folder.ts'
 import type { Manifest } from './manifest.ts'
 
@@ -30,7 +32,7 @@ async function emptyFolder(t: TestContext): Promise<string> {
 
 test('a layer appears whole, with its manifest, or not at all', async (t) => {
   const folder = await emptyFolder(t)
-  const layers = new LayerFolder(folder)
+  const layers = new LayerFolder(folder, new FakeClock())
   await layers.open(new Set())
   const draft = await layers.begin()
   await writeFile(join(draft.folder, 'a'), 'x')
@@ -49,7 +51,7 @@ test('a start removes what is half done and what nobody needs, and knows the res
   const folder = await emptyFolder(t)
   for (const name of ['.unfinished-abc', '.removed-x', 'other', hash('1'), hash('2')])
     await mkdir(join(folder, name, 'deep/er'), { recursive: true })
-  const layers = new LayerFolder(folder)
+  const layers = new LayerFolder(folder, new FakeClock())
   await layers.open(new Set([hash('1'), hash('3')]))
   assert.deepEqual(await readdir(folder), [hash('1')])
   assert.deepEqual(
@@ -59,14 +61,25 @@ test('a start removes what is half done and what nobody needs, and knows the res
   assert.equal(await layers.manifest(hash('1')), undefined, 'a layer without a manifest cannot be read')
 })
 
-test('a removed layer is gone at once, and removing it again does nothing', async (t) => {
+test('a removed layer is gone at once; its files stay as long as an execution may last, but never many of them', async (t) => {
   const folder = await emptyFolder(t)
-  const layers = new LayerFolder(folder)
+  const clock = new FakeClock()
+  const layers = new LayerFolder(folder, clock)
   await layers.open(new Set())
-  await (await layers.begin()).keep(hash('1'), MANIFEST)
-  const removing = layers.remove(hash('1'))
-  assert.equal(layers.has(hash('1')), false)
-  await removing
+  const makeAndRemove = async (): Promise<void> => {
+    await (await layers.begin()).keep(hash('1'), MANIFEST)
+    const removing = layers.remove(hash('1'))
+    assert.equal(layers.has(hash('1')), false)
+    await removing
+  }
+  await makeAndRemove()
   await layers.remove(hash('1'))
-  assert.deepEqual(await readdir(folder), [])
+  const [aside = ''] = await readdir(folder)
+  assert.match(aside, /^\.removed-/)
+  assert.deepEqual(await readdir(join(folder, aside)), ['manifest.json'])
+  for (let i = 0; i < 10; i++) await makeAndRemove()
+  const left = await readdir(folder)
+  assert.deepEqual([left.length, left.includes(aside)], [8, false])
+  await clock.advance(MAX_TIMEOUT_MS + 60_000)
+  while ((await readdir(folder)).length > 0) await new Promise(setImmediate)
 })
