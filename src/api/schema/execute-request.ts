@@ -1,4 +1,5 @@
 import { parseRule } from '../../egress/policy.ts'
+import { MOST_PACKAGES } from '../../environment/packages.ts'
 import { AVAILABLE_MODES, LANGUAGES, MODES } from '../../model/execution.ts'
 import { MAX_TIMEOUT_MS, REQUEST_LIMITS } from '../../model/limits.ts'
 import {
@@ -107,7 +108,7 @@ const network = either(
 const packages = object({
   packages: array(where(string({ minLength: 1, maxLength: 512 }), packageRule), {
     minItems: 1,
-    maxItems: 256,
+    maxItems: MOST_PACKAGES,
     description: 'Each as pip or npm takes it: `requests==2.32.3`, `lodash@4`.',
   }),
 })
@@ -118,7 +119,16 @@ function packageRule(text: string): string | undefined {
   return /[\0-\x1f]/.test(text) ? 'must not contain control characters' : undefined
 }
 
-export const environmentFields = { python: optional(packages), node: optional(packages) } as const
+export const environmentFields = {
+  python: optional(packages),
+  node: optional(packages),
+  allowInstallScripts: optional(
+    boolean({
+      description:
+        'Let packages run code of their own while they are installed; without it npm runs no scripts and pip builds nothing from source. By default as the server is set.',
+    }),
+  ),
+} as const
 
 export const environmentSpec = named(
   'EnvironmentSpec',

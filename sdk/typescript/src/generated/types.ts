@@ -45,6 +45,8 @@ export interface EnvironmentRequest {
     /** Each as pip or npm takes it: `requests==2.32.3`, `lodash@4`. */
     readonly packages: readonly string[]
   }
+  /** Let packages run code of their own while they are installed; without it npm runs no scripts and pip builds nothing from source. By default as the server is set. */
+  readonly allowInstallScripts?: boolean
 }
 
 export interface EnvironmentSpec {
@@ -56,6 +58,8 @@ export interface EnvironmentSpec {
     /** Each as pip or npm takes it: `requests==2.32.3`, `lodash@4`. */
     readonly packages: readonly string[]
   }
+  /** Let packages run code of their own while they are installed; without it npm runs no scripts and pip builds nothing from source. By default as the server is set. */
+  readonly allowInstallScripts?: boolean
 }
 
 /** What to run and with what. snake_case spellings of all keys are accepted. */
