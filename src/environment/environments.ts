@@ -65,8 +65,10 @@ export class Environments {
   /** Throws for index URLs that are none. */
   constructor(parts: EnvironmentParts) {
     const { settings, metrics } = parts
-    const pip = settings.pipIndexUrl === null ? null : indexUrl(settings.pipIndexUrl, 'pipIndexUrl')
-    const npm = settings.npmRegistry === null ? null : indexUrl(settings.npmRegistry, 'npmRegistry')
+    const pip =
+      settings.pipIndexUrl === null ? null : indexUrl(settings.pipIndexUrl, 'environments.pipIndexUrl')
+    const npm =
+      settings.npmRegistry === null ? null : indexUrl(settings.npmRegistry, 'environments.npmRegistry')
     this.#parts = parts
     this.#folder = new LayerFolder(settings.layersFolder, parts.clock)
     this.#layers = new Layers({ ...parts, layers: this.#folder, indexes: { pip, npm } })

@@ -37,7 +37,7 @@ const PATTERNS: readonly Pattern[] = [
   {
     pattern: UNREACHABLE,
     reason: (_, { tool }) =>
-      `the package index could not be reached by ${tool}; the operator has to make it reachable or name another one (${tool === 'pip' ? 'pipIndexUrl' : 'npmRegistry'})`,
+      `the package index could not be reached by ${tool}; the operator has to make it reachable or name another one (${tool === 'pip' ? 'environments.pipIndexUrl' : 'environments.npmRegistry'})`,
   },
   {
     pattern: /satisfies the requirement (\S+)[^\n]*\(from versions: ([^)\n]+)\)/,
