@@ -46,7 +46,7 @@ test('a pty is a terminal: size, resize, line editing, Ctrl-C', async () => {
   session.send({ type: 'resize', cols: 81, rows: 25 })
   session.send({ type: 'stdin', data: encode('stty size\n') })
   await session.output(/25 81/)
-  session.send({ type: 'stdin', data: encode("echo slee''ping; sleep 100\\n") })
+  session.send({ type: 'stdin', data: encode("echo slee''ping; sleep 100\n") })
   await session.output(/sleeping\r/)
   await delay(200) // until the sleep is in the foreground; the terminal shows no sign of it
   session.send({ type: 'stdin', data: encode('\u0003') })
