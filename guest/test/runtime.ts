@@ -160,7 +160,7 @@ function specOf(program: Program, way: Way): ExecSpec {
   return { kind: 'job', job, keep: way === 'kept', ...streams }
 }
 
-/** What differs between two runs of anything: where things lie in memory. */
+/** Without what differs between two runs of anything: where things lie in memory, and Node's pid in its warnings. */
 function told(outcome: Outcome): object {
   const addresses = /0x[0-9a-f]{6,}/g
   const text =
