@@ -99,7 +99,7 @@ export const SETTINGS = {
     0,
     'Memory sandboxes may not take from the machine; 0: a twentieth, at least 256 MiB.',
   ),
-  'pool.standby': flag(true, 'Keep sandboxes ready before they are asked for.'),
+  'pool.standby': flag(true, 'Keep unused sandboxes ready before they are asked for.'),
   'pool.warmIdle': duration(120_000, 0, 'How long a used sandbox of mode cached is kept for its tenant.'),
 
   'egress.allowPrivate': list(

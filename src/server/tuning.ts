@@ -12,6 +12,7 @@ import type { Config } from './settings.ts'
 /* The settings an operator gives, as the settings each module takes. */
 
 const MIB = 1024 ** 2
+const NONE = { min: 0, max: 0 } as const
 
 export function poolSettings(config: Config): PoolSettings {
   const inodes = Math.max(1024, Math.round((DEFAULT_LIMITS.diskBytes / MIB) * config['limits.inodesPerMib']))
@@ -25,6 +26,7 @@ export function poolSettings(config: Config): PoolSettings {
     queueDeadlineMs: config['pool.queueTimeout'],
     memoryReserveBytes: config['pool.memoryReserve'] || fitting.memoryReserveBytes,
     warm: { ...fitting.warm, idleMs: config['pool.warmIdle'] },
+    ...(config['pool.standby'] ? {} : { standby: { bare: NONE, python: NONE, node: NONE } }),
     // Executions have been ended before the pool is closed.
     drainMs: 1000,
   }
