@@ -50,6 +50,7 @@ export const SETTINGS = {
   'http.bodyTimeout': duration(60_000, 100, 'Time for a whole JSON body.'),
   'http.uploadTimeout': duration(600_000, 1000, 'Time for a whole upload.'),
   'http.slowReaderTimeout': duration(30_000, 100, 'A reader that takes nothing for this long is let go.'),
+  'http.keepAlive': duration(65_000, 1000, 'How long an idle connection is kept.'),
   'http.streams': whole(10_000, 1, 1_000_000, 'WebSockets open at once.'),
   'http.heartbeat': duration(15_000, 100, 'Between heart-beats of streams and events.'),
 

@@ -91,6 +91,7 @@ export function apiSettings(config: Config): ApiSettings {
       totalMs: config['http.bodyTimeout'],
     },
     headersMs: config['http.headersTimeout'],
+    keepAliveMs: config['http.keepAlive'],
     slowReaderMs: config['http.slowReaderTimeout'],
     cors: config['http.cors'],
     ceilings: {

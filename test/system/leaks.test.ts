@@ -17,7 +17,9 @@ import { startServer } from '../support/server.ts'
 import { assertBackTo, settledCounts, soakExactly } from '../support/soak.ts'
 
 // without standby every sandbox there is belongs to a run, so that the counts can be demanded exactly
-const server = await startServer({ env: { CLOCHE_POOL_STANDBY: 'false', CLOCHE_POOL_WARM_IDLE: '1s' } })
+const server = await startServer({
+  env: { CLOCHE_POOL_STANDBY: 'false', CLOCHE_POOL_WARM_IDLE: '1s', CLOCHE_HTTP_KEEP_ALIVE: '5s' },
+})
 after(() => server.stop())
 
 test('five hundred mixed executions, hostile ones among them, leave the machine as it was', async (t) => {

@@ -98,6 +98,7 @@ const kernel = new Kernel({
   settings: {
     body: { maxBytes: 1000, idleMs: 200, totalMs: 400 },
     headersMs: 300,
+    keepAliveMs: 1000,
     slowReaderMs: 300,
     cors: ['https://page.example'],
   },

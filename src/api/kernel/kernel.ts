@@ -20,6 +20,8 @@ export interface KernelSettings {
   /** A reader that takes nothing for this long is let go. */
   readonly slowReaderMs: number
   readonly headersMs: number
+  /** How long an idle connection is kept. */
+  readonly keepAliveMs: number
   readonly cors: CorsSetting
 }
 
@@ -51,7 +53,7 @@ export class Kernel {
         // Bodies have limits of their own (`readBody`), which answer instead of hanging up.
         requestTimeout: 0,
         connectionsCheckingInterval: Math.min(1000, parts.settings.headersMs),
-        keepAliveTimeout: 65_000,
+        keepAliveTimeout: parts.settings.keepAliveMs,
         noDelay: true,
       },
       (incoming, outgoing) => void this.#serve(incoming, outgoing),
