@@ -19,6 +19,7 @@
 #define BACKLOG 128
 #define LISTENER_KEY 0
 #define LOOPBACK_NET 127
+#define LOOPBACK_V6 0x01000000 /* the last word of ::1, as it lies in memory */
 
 /* Instructions by the names of the kernel's documentation. */
 #define LOAD(dst, src, offset) {.code = BPF_LDX | BPF_W | BPF_MEM, .dst_reg = dst, .src_reg = src, .off = offset}
@@ -29,6 +30,8 @@
 #define AND(dst, value) {.code = BPF_ALU64 | BPF_AND | BPF_K, .dst_reg = dst, .imm = value}
 #define IF_EQUAL(dst, value, skip) {.code = BPF_JMP | BPF_JEQ | BPF_K, .dst_reg = dst, .imm = value, .off = skip}
 #define IF_NOT_EQUAL(dst, value, skip) {.code = BPF_JMP | BPF_JNE | BPF_K, .dst_reg = dst, .imm = value, .off = skip}
+#define OR(dst, src) {.code = BPF_ALU64 | BPF_OR | BPF_X, .dst_reg = dst, .src_reg = src}
+#define GO(skip) {.code = BPF_JMP | BPF_JA, .off = skip}
 #define CALL(function) {.code = BPF_JMP | BPF_CALL, .imm = function}
 #define EXIT {.code = BPF_JMP | BPF_EXIT}
 #define FIELD(name) ((int16_t)offsetof(struct bpf_sk_lookup, name))
@@ -45,20 +48,28 @@ static int make_map(void)
     return (int)bpf(BPF_MAP_CREATE, &attributes);
 }
 
-/* Lets pass (1) what is not TCP over IPv4 or goes to loopback, gives the listener all else, and drops (0) what it cannot
- * give. IPv6 has no route in a sandbox, so nothing of it gets this far. */
+/* Lets pass (1) what is not TCP or goes to loopback, gives the listener all else, and drops (0) what it cannot give. */
 static int load_program(int map)
 {
     const struct bpf_insn program[] = {
         MOVE(6, 1),
         LOAD(2, 6, FIELD(protocol)),
-        IF_NOT_EQUAL(2, IPPROTO_TCP, 23), /* pass */
+        IF_NOT_EQUAL(2, IPPROTO_TCP, 32), /* pass */
         LOAD(2, 6, FIELD(family)),
-        IF_NOT_EQUAL(2, AF_INET, 21), /* pass */
+        IF_NOT_EQUAL(2, AF_INET, 4), /* v6 */
         LOAD(2, 6, FIELD(local_ip4)),
         AND(2, 0xff),
-        IF_EQUAL(2, LOOPBACK_NET, 18), /* pass */
-        {.code = BPF_LD | BPF_DW | BPF_IMM, .dst_reg = 1, .src_reg = BPF_PSEUDO_MAP_FD, .imm = map},
+        IF_EQUAL(2, LOOPBACK_NET, 27), /* pass */
+        GO(8),                         /* give */
+        LOAD(2, 6, FIELD(local_ip6)),  /* v6: ::1 is three words of 0 and one of 1 */
+        LOAD(3, 6, FIELD(local_ip6) + 4),
+        OR(2, 3),
+        LOAD(3, 6, FIELD(local_ip6) + 8),
+        OR(2, 3),
+        IF_NOT_EQUAL(2, 0, 2), /* give */
+        LOAD(3, 6, FIELD(local_ip6) + 12),
+        IF_EQUAL(3, LOOPBACK_V6, 18), /* pass */
+        {.code = BPF_LD | BPF_DW | BPF_IMM, .dst_reg = 1, .src_reg = BPF_PSEUDO_MAP_FD, .imm = map}, /* give */
         {.code = 0},
         STORE(10, -4, LISTENER_KEY),
         MOVE(2, 10),
@@ -74,9 +85,9 @@ static int load_program(int map)
         MOVE(1, 7),
         CALL(BPF_FUNC_sk_release),
         IF_EQUAL(8, 0, 2), /* pass, to the listener */
-        SET(0, 0),
+        SET(0, 0), /* drop */
         EXIT,
-        SET(0, 1),
+        SET(0, 1), /* pass */
         EXIT,
     };
     union bpf_attr attributes = {
@@ -96,9 +107,16 @@ static int listen_inside(int network_namespace)
         own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
     if (own < 0 || setns(network_namespace, CLONE_NEWNET))
         return -1;
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    int failed = listener < 0 || bind(listener, (struct sockaddr *)&address, sizeof address) || listen(listener, BACKLOG);
+    struct sockaddr_in6 both = {.sin6_family = AF_INET6};
+    struct sockaddr_in v4_only = {.sin_family = AF_INET};
+    int listener = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), no = 0, failed;
+    if (listener >= 0) {
+        failed = setsockopt(listener, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof no) ||
+                 bind(listener, (struct sockaddr *)&both, sizeof both) || listen(listener, BACKLOG);
+    } else { /* a kernel without IPv6 */
+        listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        failed = listener < 0 || bind(listener, (struct sockaddr *)&v4_only, sizeof v4_only) || listen(listener, BACKLOG);
+    }
     int error = errno;
     if (setns(own, CLONE_NEWNET))
         die("launcher: cannot return to its network namespace: %s", strerror(errno));

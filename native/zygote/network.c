@@ -30,8 +30,8 @@ static int loopback_up(void)
     return result;
 }
 
-/* `ip route add local default dev lo`: every IPv4 address is this host. IPv6 gets no route. */
-static int route_everything_here(void)
+/* `ip route add local default dev lo`: every address is this host. */
+static int route_everything_here(unsigned char family)
 {
     struct {
         struct nlmsghdr header;
@@ -42,10 +42,10 @@ static int route_everything_here(void)
         .header = {.nlmsg_len = sizeof message,
                    .nlmsg_type = RTM_NEWROUTE,
                    .nlmsg_flags = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_ACK},
-        .route = {.rtm_family = AF_INET,
+        .route = {.rtm_family = family,
                   .rtm_table = RT_TABLE_LOCAL,
                   .rtm_protocol = RTPROT_BOOT,
-                  .rtm_scope = RT_SCOPE_HOST,
+                  .rtm_scope = family == AF_INET ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE,
                   .rtm_type = RTN_LOCAL},
         .device_attribute = {sizeof(struct rtattr) + sizeof(uint32_t), RTA_OIF},
         .device = LOOPBACK_INDEX,
@@ -83,8 +83,10 @@ int network_make(void)
 
 int network_route(void)
 {
-    if (route_everything_here())
+    if (route_everything_here(AF_INET))
         return fail_step("route");
+    if (route_everything_here(AF_INET6) && access("/proc/sys/net/ipv6", F_OK) == 0)
+        return fail_step("route v6");
     /* Every address is this host now, and would answer a ping. */
     if (write_file("/proc/sys/net/ipv4/ping_group_range", "1 0"))
         return fail_step("no ping");
