@@ -23,7 +23,7 @@ export function generated(): ReadonlyMap<string, string> {
 
 /** As `make check` wants to find it. */
 function formatted(name: string, source: string): string {
-  const biome = join(repository, 'node_modules', '.bin', 'biome')
+  const biome = join(repository, 'node_modules/@biomejs/cli-linux-x64/biome')
   const run = spawnSync(biome, ['format', `--stdin-file-path=sdk/typescript/src/generated/${name}`], {
     cwd: repository,
     input: source,
