@@ -5,12 +5,13 @@
  * queued     waiting for a sandbox
  * running    its code may have begun; from here on it is never started again
  * succeeded  the program exited with 0
- * failed     the program exited with another code or by a signal of its own
+ * failed     the program exited with another code or by a signal of its own, or its end cannot be known because its sandbox
+ *            or server was lost (the record's error says which)
  * timeout    its time was over and it was killed
  * oom        its memory limit was reached and the kernel killed it
  * killed     ended while running: by its caller, or by the platform for breaking a rule (the record's error says which)
  * cancelled  ended by its caller before its code began
- * error      the platform could not run it, or cannot tell how it ended; the record's error says why
+ * error      the platform could not run it: its code never began; the record's error says why
  */
 export const EXECUTION_STATUSES = [
   'accepted',
