@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream'
 import type { BusboyConstructor, BusboyInstance } from '@fastify/busboy'
 import type { Blobs } from '../blobs/blobs.ts'
 import type { InputFile } from '../execution/request.ts'
-import { ClocheError, fail } from '../model/errors.ts'
+import { ClocheError, fail, isClocheError } from '../model/errors.ts'
 import { REQUEST_LIMITS } from '../model/limits.ts'
 import { type BodyLimits, parseJson, watchBody } from './kernel/body.ts'
 import type { IncomingMessage } from './kernel/node-http.ts'
@@ -99,6 +99,8 @@ class FormReader {
   }
 
   file(name: string | undefined, content: Readable): void {
+    // A form that breaks off breaks this part too, also when nobody reads it any more; whoever reads it says so.
+    content.on('error', () => {})
     // A part called `request` may come as a file too, as some clients send JSON.
     if (name === 'request') return void this.#requestFile(content)
     const problem = name === undefined || name === '' ? 'a file needs a name: its path' : pathProblem(name)
@@ -148,12 +150,16 @@ class FormReader {
   }
 
   async *#counted(content: Readable): AsyncGenerator<Buffer, void, void> {
-    for await (const chunk of content) {
-      this.#bytes += chunk.length
-      if (this.#bytes > this.#limits.totalBytes) {
-        fail('payload_too_large', { what: 'All files together', limitBytes: this.#limits.totalBytes })
+    try {
+      for await (const chunk of content) {
+        this.#bytes += chunk.length
+        if (this.#bytes > this.#limits.totalBytes) {
+          fail('payload_too_large', { what: 'All files together', limitBytes: this.#limits.totalBytes })
+        }
+        yield chunk
       }
-      yield chunk
+    } catch (error) {
+      throw isClocheError(error) ? error : invalid('', 'is not a well-formed multipart body', error)
     }
   }
 }
