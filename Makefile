@@ -41,10 +41,14 @@ bench: ## every promised number, peers in the same run (ONLY=name for one)
 	@scripts/install
 	@$(AS_ROOT) $(NODE) bench/run.ts $(ONLY)
 
+soak: ## 20,000 executions, hostile ones among them, then everything must be as before
+	@scripts/install
+	@$(NODE) test/soak/run.ts
+
 format: ## rewrite sources in the project's format
 	@node_modules/@biomejs/cli-linux-x64/biome check --write .
 
 clean: ## remove what was built here (not the platform's data, not installed packages)
 	rm -rf build .cache
 
-.PHONY: help install up down logs check test bench format clean
+.PHONY: help install up down logs check test bench soak format clean
