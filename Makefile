@@ -43,7 +43,7 @@ bench: ## every promised number, peers in the same run (ONLY=name for one)
 
 soak: ## 20,000 executions, hostile ones among them, then everything must be as before
 	@scripts/install
-	@$(NODE) test/soak/run.ts
+	@$(AS_ROOT) $(NODE) test/soak/run.ts
 
 format: ## rewrite sources in the project's format
 	@node_modules/@biomejs/cli-linux-x64/biome check --write .
