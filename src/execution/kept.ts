@@ -63,3 +63,19 @@ export async function keptBytes(blobs: Blobs, kept: Kept): Promise<Buffer> {
   for await (const chunk of readKept(blobs, kept)) chunks.push(chunk)
   return chunks.length === 1 ? (chunks[0] ?? Buffer.alloc(0)) : Buffer.concat(chunks)
 }
+
+/** Up to `most` bytes from `offset`; none where nothing is kept. */
+export async function readKeptAt(
+  blobs: Blobs,
+  kept: Kept | undefined,
+  offset: number,
+  most: number,
+): Promise<Buffer> {
+  if (kept === undefined) return Buffer.alloc(0)
+  if ('text' in kept) return Buffer.from(kept.text, kept.encoding).subarray(offset, offset + most)
+  const opened = await blobs.open(kept.blob, { start: offset, end: offset + most })
+  if (opened === undefined) return Buffer.alloc(0)
+  const chunks: Buffer[] = []
+  for await (const chunk of opened.stream) chunks.push(chunk)
+  return Buffer.concat(chunks)
+}

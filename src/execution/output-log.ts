@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { type StreamLimits, StreamStore } from './stream-store.ts'
+import { type ReadAt, type StreamLimits, StreamStore } from './stream-store.ts'
 
 export type StreamName = 'stdout' | 'stderr'
 export const STREAM_NAMES: readonly StreamName[] = ['stdout', 'stderr']
@@ -39,7 +39,7 @@ export class OutputLog {
   readonly #turns: Turn[] = []
   #ended = false
   #readers = 0
-  #retired = false
+  #retired: ((stream: StreamName) => ReadAt) | undefined
   #wake: Array<() => void> = []
 
   constructor(folder: string, id: string, limits: StreamLimits) {
@@ -100,7 +100,7 @@ export class OutputLog {
       yield* this.#pieces(from, signal)
     } finally {
       this.#readers--
-      if (this.#retired && this.#readers === 0) await this.#close()
+      if (this.#retired !== undefined && this.#readers === 0) await this.#close(this.#retired)
     }
   }
 
@@ -126,14 +126,14 @@ export class OutputLog {
     await Promise.all(STREAM_NAMES.map((name) => this[name].settle()))
   }
 
-  /** Lets go of everything as soon as the last reader has gone; nobody begins to read after this. */
-  async retire(): Promise<void> {
-    this.#retired = true
-    if (this.#readers === 0) await this.#close()
+  /** Lets go of its files as soon as the last reader has gone; whoever begins later reads what is `kept`. */
+  async retire(kept: (stream: StreamName) => ReadAt): Promise<void> {
+    this.#retired = kept
+    if (this.#readers === 0) await this.#close(kept)
   }
 
-  async #close(): Promise<void> {
-    await Promise.all(STREAM_NAMES.map((name) => this[name].close()))
+  async #close(kept: (stream: StreamName) => ReadAt): Promise<void> {
+    await Promise.all(STREAM_NAMES.map((name) => this[name].close(kept(name))))
   }
 
   #next(had: Position, fromTurn: number): { stream: StreamName; most: number; turn: number } | undefined {

@@ -3,7 +3,7 @@ import type { ExecutionChanges, ExecutionRecord, StreamRecord } from '../model/e
 import type { EnvironmentId } from '../model/ids.ts'
 import type { Lease } from '../pool/pool.ts'
 import type { Limits } from '../sandbox/driver.ts'
-import { keepStream } from './kept.ts'
+import { keepStream, readKeptAt } from './kept.ts'
 import type { LiveExecution } from './live.ts'
 import { STREAM_NAMES, type StreamName } from './output-log.ts'
 import type { ExecutionParts } from './parts.ts'
@@ -174,11 +174,13 @@ export class Runner {
     }
   }
 
-  /** Readers that are still at it keep the output; the last one lets go of it. */
+  /** Readers that are still at it keep the spool files; who comes after the last one reads from the record. */
   #retire(live: LiveExecution): void {
+    const { blobs, log } = this.#parts
+    const { record } = live
     live.output
-      .retire()
-      .catch((error) => this.#parts.log.warn('a spool file could not be removed', { id: live.id, error }))
+      .retire((stream) => (offset, most) => readKeptAt(blobs, record[stream]?.kept, offset, most))
+      .catch((error) => log.warn('a spool file could not be removed', { id: live.id, error }))
   }
 
   async #rememberResult(live: LiveExecution, request: ExecutionRequest): Promise<void> {

@@ -11,6 +11,8 @@ let files = 0
 const make = (memoryBytes: number, keptBytes: number): StreamStore =>
   new StreamStore(join(folder, String(files++)), { memoryBytes, keptBytes })
 
+const nowhere = async (): Promise<Buffer> => Buffer.alloc(0)
+
 async function everything(store: StreamStore): Promise<string> {
   let text = ''
   for (;;) {
@@ -44,8 +46,17 @@ test('a large stream moves to a file, in order, and is removed with it', async (
   assert.equal(await everything(store), expected)
   const path = store.path
   assert.ok(path !== undefined && existsSync(path))
-  await store.close()
+  await store.close(nowhere)
   assert.equal(existsSync(path), false)
+})
+
+test('who still reads when the file is gone reads from where the bytes are kept', async () => {
+  const store = make(10, 1000)
+  store.append(Buffer.from('0123456789abcdef'.repeat(10)))
+  await store.settle()
+  assert.ok(store.path !== undefined)
+  await store.close(async (offset, most) => Buffer.from(`${offset}+${most}`))
+  assert.equal((await store.read(32, 5)).toString(), '32+5')
 })
 
 test('what is beyond the cap is counted, dropped and told', async () => {
@@ -64,14 +75,14 @@ test('a producer that is ahead of the disk is told to pause, and when to go on',
   assert.equal(ahead, true)
   await new Promise<void>((resolve) => store.onRoom(resolve))
   await store.settle()
-  await store.close()
+  await store.close(nowhere)
 })
 
 test('a disk that cannot be written is an error, not a hang', async () => {
   const store = new StreamStore(join(folder, 'missing', 'x'), { memoryBytes: 1, keptBytes: 100 })
   store.append(Buffer.from('abc'))
   await assert.rejects(store.settle(), { code: 'ENOENT' })
-  await store.close()
+  await store.close(nowhere)
 })
 
 test('a stream that goes on past its cap after all of it was written still settles', async () => {
@@ -82,5 +93,5 @@ test('a stream that goes on past its cap after all of it was written still settl
   await store.settle()
   assert.equal(await everything(store), 'x'.repeat(100))
   assert.equal(store.truncated, true)
-  await store.close()
+  await store.close(nowhere)
 })

@@ -8,6 +8,9 @@ export interface StreamLimits {
   readonly keptBytes: number
 }
 
+/** Up to `most` bytes from `offset`. */
+export type ReadAt = (offset: number, most: number) => Promise<Buffer>
+
 /** Written to disk at once; more waits in memory, and a producer that is further ahead is asked to pause. */
 const WRITE_BYTES = 256 * 1024
 const PAUSE_ABOVE_BYTES = 1024 * 1024
@@ -32,6 +35,7 @@ export class StreamStore {
   #file: FileHandle | undefined
   #writing: Promise<void> | undefined
   #failed: unknown
+  #elsewhere: ReadAt | undefined
   #onRoom: (() => void) | undefined
 
   constructor(path: string, limits: StreamLimits) {
@@ -112,6 +116,8 @@ export class StreamStore {
   /** Up to `most` bytes from `offset`; empty when there is nothing there yet. */
   async read(offset: number, most: number): Promise<Buffer> {
     if (offset < this.#memoryFrom) {
+      if (this.#elsewhere !== undefined)
+        return this.#elsewhere(offset, Math.min(most, this.#memoryFrom - offset))
       const bytes = Buffer.allocUnsafe(Math.min(most, this.#memoryFrom - offset))
       const read = await this.#file?.read(bytes, 0, bytes.length, offset)
       return bytes.subarray(0, read?.bytesRead ?? 0)
@@ -136,10 +142,11 @@ export class StreamStore {
     if (this.#failed !== undefined) throw this.#failed
   }
 
-  /** Lets go of the file and removes it. */
-  async close(): Promise<void> {
+  /** Lets go of the file and removes it; what is read later comes from `elsewhere`. */
+  async close(elsewhere: ReadAt): Promise<void> {
     while (this.#writing !== undefined) await this.#writing
     const file = this.#file
+    this.#elsewhere = elsewhere
     this.#file = undefined
     if (file === undefined) return
     await file.close()

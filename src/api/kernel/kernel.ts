@@ -117,6 +117,13 @@ export class Kernel {
     } finally {
       const ms = this.#parts.clock.monotonic() - startedMs
       this.#observe(path, incoming.method ?? '', outgoing.statusCode, ms)
+      this.#parts.log.debug('request', {
+        requestId,
+        route: path,
+        method: incoming.method,
+        status: outgoing.statusCode,
+        ms,
+      })
     }
   }
 
