@@ -165,7 +165,7 @@ function filesBelow(folder: string): string[] {
     .map((entry) => join(entry.parentPath, entry.name))
 }
 
-test('a rate limit answers 429 with the time to wait, and its window resets', async () => {
+test('a rate limit answers 429 on every route, with the time to wait, and its window resets', async () => {
   const limited = (await newKey(['execute', 'manage'], undefined, { ratePerMinute: 30 })).client
   const statuses: number[] = []
   let retryAfter = ''
@@ -183,6 +183,10 @@ test('a rate limit answers 429 with the time to wait, and its window resets', as
   )
   assert.ok(statuses.includes(429), `${statuses}`)
   assert.match(retryAfter, /^\d+$/)
+  for (const route of guarded) {
+    const reply = await limited.call(route.method, concrete(route, 'nobodys'))
+    assert.equal(reply.status, 429, `${route.method} ${route.path} is not limited: ${reply.text.slice(0, 200)}`)
+  }
   await new Promise((resolve) => setTimeout(resolve, Number(retryAfter) * 1000 + 100))
   assert.equal((await limited.call('GET', '/api/v1/executions?limit=1')).status, 200, 'the window has reset')
   assert.equal(
