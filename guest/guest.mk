@@ -1,5 +1,5 @@
 # The runtimes' own files, beside what is compiled for them.
-GUEST_SOURCES := $(shell find ../guest/python ../guest/node -type f -not -name '*.pyc' -not -name '*.c' -not -name '*.test.ts')
+GUEST_SOURCES := $(shell find ../guest/python ../guest/node -type f -not -name '*.pyc' -not -name '*.c' -not -name '*.md' -not -name '*.test.ts')
 GUEST_FILES := $(patsubst ../guest/%,$(GUEST)/%,$(GUEST_SOURCES))
 
 $(GUEST)/%: ../guest/%
