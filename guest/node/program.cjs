@@ -6,18 +6,19 @@ const { writeFileSync } = require('node:fs')
 const Module = require('node:module')
 const path = require('node:path')
 const { setFlagsFromString } = require('node:v8')
+const vm = require('node:vm')
 const warm = require('./warm.cjs')
 const addon = require('./zygote.node')
 
 const WORKSPACE = '/workspace'
 const EXIT_CANNOT_RUN = 126
+const RANDOM_SKIP_MAX = 1 << 12
 const DEFAULTS = { PATH: '/usr/local/bin:/usr/bin:/bin', HOME: WORKSPACE, LANG: 'C.UTF-8', USER: 'user' }
-const RANDOM_SKIP_MAX = 1 << 16
+const firstRandom = new vm.Script('Math.random()')
 
 /** What needs no job, done before one is there. */
 exports.prepare = () => {
   addon.reseed()
-  drawNewRandomState()
   warm.rehearse()
 }
 
@@ -25,17 +26,45 @@ exports.becomeProgram = ({ job, stdio, terminal }) => {
   addon.takeStdio(...stdio, terminal)
   addon.dropToUser()
   takeIdentity()
+  drawNewRandomState()
   const entry = place(job)
   takeEnvironment({ ...DEFAULTS, ...(terminal ? { TERM: 'xterm-256color' } : {}), ...job.env })
   process.argv = [process.execPath, entry, ...(job.args ?? [])]
   process.execArgv = []
+  if (needsFreshNode(process.env)) becomeAnotherNode()
   endQuickly()
   forgetRuntime()
-  const runMain = Module.runMain
-  Module.runMain = () => {
-    Module.runMain = runMain
-    runMain(entry)
+  runNext(entry)
+}
+
+/** Node is about to call Module.runMain for the file it was started with. Its next reader gets it bound to this one. */
+function runNext(entry) {
+  const { runMain } = Module
+  const get = () => {
+    Object.defineProperty(Module, 'runMain', {
+      value: runMain,
+      configurable: true,
+      enumerable: true,
+      writable: true,
+    })
+    return runMain.bind(Module, entry)
   }
+  Object.defineProperty(Module, 'runMain', { get, configurable: true, enumerable: true })
+}
+
+/** True when the environment holds settings that Node, the loader or OpenSSL read only when a process starts. */
+function needsFreshNode(environment) {
+  return Object.keys(environment).some(
+    (name) =>
+      /^(NODE_|LD_|MALLOC_|GLIBC_|OPENSSL_|SSL_|LC_)/.test(name) &&
+      name !== 'NODE_ENV' &&
+      name !== 'NODE_PATH',
+  )
+}
+
+function becomeAnotherNode() {
+  const flags = ['--experimental-transform-types', '--disable-warning=ExperimentalWarning']
+  process.execve(process.execPath, ['node', ...flags, ...process.argv.slice(1)], process.env)
 }
 
 function takeIdentity() {
@@ -66,19 +95,47 @@ function takeEnvironment(environment) {
 
 /**
  * V8 seeds Math.random of a context at its first call, from a generator that every fork shares, unless its seed flag is
- * set at that moment. The flag holds 31 bits; the number of values skipped adds 16 more.
+ * set at that moment. The flag holds 31 bits; the number of values skipped adds 12 more. Only in the
+ * program's own process: one that is forked again must not have drawn.
  */
 function drawNewRandomState() {
-  const fresh = randomBytes(6)
-  setFlagsFromString(`--random-seed=${fresh.readUInt32LE(0) & 0x7fffffff || 1}`)
-  Math.random()
-  setFlagsFromString('--random-seed=0')
-  for (let skip = fresh.readUInt16LE(4) % RANDOM_SKIP_MAX; skip > 0; skip--) Math.random()
+  withSeed(Math.random)
+  for (let skip = randomBytes(2).readUInt16LE(0) % RANDOM_SKIP_MAX; skip > 0; skip--) Math.random()
+}
+
+/** Once, in the zygote: contexts that a program makes get random states of their own too. */
+exports.seedNewContexts = () => {
+  const { createContext, runInNewContext, Script } = vm
+  const runScript = Script.prototype.runInNewContext
+  Object.assign(vm, {
+    createContext(...rest) {
+      const context = createContext(...rest)
+      withSeed(() => firstRandom.runInContext(context))
+      return context
+    },
+    runInNewContext(code, object, options) {
+      return withSeed(() => runInNewContext(code, object, options))
+    },
+  })
+  Script.prototype.runInNewContext = function (object, options) {
+    return withSeed(() => Reflect.apply(runScript, this, [object, options]))
+  }
+  Module.syncBuiltinESMExports()
+}
+
+/** With bytes only: randomInt and randomUUID keep a store of numbers, of which each fork of a worker would get a copy. */
+function withSeed(run) {
+  setFlagsFromString(`--random-seed=${randomBytes(4).readUInt32LE(0) >>> 1 || 1}`)
+  try {
+    return run()
+  } finally {
+    setFlagsFromString('--random-seed=0')
+  }
 }
 
 /**
  * The program ends when its last exit listener has run, before Node takes down a platform whose threads a fork does not
- * have. Only a fatal error is still to be printed then; the addon ends that one when it is.
+ * have. Only a fatal error is still to be printed then: Node ends that one itself, through the addon's exit handler.
  */
 function endQuickly() {
   const { emit, _fatalException: fatalException } = process
@@ -92,11 +149,7 @@ function endQuickly() {
   process.reallyExit = (code) => addon.exit(Number(code ?? 0))
   const value = function (event, ...rest) {
     const heard = Reflect.apply(emit, this, [event, ...rest])
-    if (event === 'exit' && process._exiting) {
-      const code = Number(process.exitCode ?? rest[0] ?? 0)
-      if (!dying) addon.exit(code)
-      addon.setExitCode(code)
-    }
+    if (event === 'exit' && process._exiting && !dying) addon.exit(Number(process.exitCode ?? rest[0] ?? 0))
     return heard
   }
   Object.defineProperty(process, 'emit', { value, configurable: true, writable: true, enumerable: false })

@@ -63,4 +63,5 @@ exports.rehearse = () => {
     require,
     module,
   )
+  process._tickCallback() // what closing the stream left queued would show in the program's first stack traces
 }

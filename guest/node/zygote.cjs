@@ -14,8 +14,9 @@ const CONTROL_FD = 3
 // Threads of the program load this file again: Node preloads it in each.
 if (isMainThread) {
   const warm = require('./warm.cjs')
-  const { becomeProgram, prepare } = require('./program.cjs')
+  const { becomeProgram, prepare, seedNewContexts } = require('./program.cjs')
   const { nextJob } = require('./worker.cjs')
   warm.load()
+  seedNewContexts()
   becomeProgram(nextJob(CONTROL_FD, prepare))
 }

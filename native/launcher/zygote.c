@@ -31,6 +31,7 @@
 struct zygote {
     struct watch watch; /* first: the loop hands it back */
     const char *name;
+    const char *program;
     char *const *argv;
     pid_t pid;
     uint64_t started_us;
@@ -38,17 +39,17 @@ struct zygote {
     char tag[16];
 };
 
-static char *const bare[] = {"/opt/cloche/zygote", NULL};
-static char *const python[] = {"/usr/bin/python3", "-I", "-B", "/opt/cloche/python/zygote.py", NULL};
+static char *const bare[] = {"zygote", NULL};
+static char *const python[] = {"python3", "-I", "-B", "/opt/cloche/python/zygote.py", NULL};
 /* Why these flags: a fork has only the thread that called it, so V8 may have no other. */
-static char *const node[] = {"/usr/local/bin/node",         "--single-threaded", "--v8-pool-size=0",
+static char *const node[] = {"node",                        "--single-threaded", "--v8-pool-size=0",
                              "--experimental-transform-types", "--disable-warning=ExperimentalWarning", "--disable-warning=MODULE_TYPELESS_PACKAGE_JSON", "-r", "/opt/cloche/node/zygote.cjs", "/workspace/main.js", NULL};
 static char *const environment[] = {"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/workspace", "LANG=C.UTF-8", NULL};
 
 static struct zygote zygotes[] = {
-    {.name = "bare", .argv = bare},
-    {.name = "python", .argv = python},
-    {.name = "node", .argv = node},
+    {.name = "bare", .program = "/opt/cloche/zygote", .argv = bare},
+    {.name = "python", .program = "/usr/bin/python3", .argv = python},
+    {.name = "node", .program = "/usr/local/bin/node", .argv = node},
 };
 #define ZYGOTES (sizeof zygotes / sizeof *zygotes)
 
@@ -140,8 +141,8 @@ static _Noreturn void become_zygote(const struct zygote *zygote, int control, in
     must(null < 0 || dup2(null, 0) < 0 || dup2(2, 1) < 0, "stdio");
     must(dup2(control, 3) < 0, "control socket");
     syscall(SYS_close_range, 4, ~0u, 0);
-    execve(zygote->argv[0], zygote->argv, environment);
-    die("zygote: %s: %s", zygote->argv[0], strerror(errno));
+    execve(zygote->program, zygote->argv, environment);
+    die("zygote: %s: %s", zygote->program, strerror(errno));
 }
 
 /* ---- the launcher ---- */

@@ -75,36 +75,50 @@ static const struct cloche_hooks worker_hooks = {give_memory_to_children, NULL, 
 
 /* ---- the end ---- */
 
-/* A fork has none of the threads of V8's platform, and taking the platform down waits for them, on every way to exit. So
- * the process ends at the last moment before that, when Node runs its exit callbacks: all events are emitted, a fatal
- * error is printed. Nothing of Node-API reaches that moment in both cases; these are functions that Node exports to
- * embedders, looked up by name, and a zygote that misses one does not start. */
-static int exit_code;
+/* A fork has none of the threads of V8's platform, and Node waits for them when it takes the platform down, on every way to
+ * exit. So the process ends just before: JavaScript does it after the last exit listener, and when Node decides, for a
+ * fatal error or in a process without JavaScript's help, it calls the exit handler that embedders may set. Node-API has
+ * no such thing; these are functions that Node exports to embedders, looked up by name, and a zygote that misses one
+ * does not start. */
 
-static void end_process(void *unused)
+/* A std::function<void(node::Environment *, int)> as libstdc++ lays it out, holding nothing but a plain function. */
+struct exit_function {
+    void *held[2];
+    bool (*manage)(void *, const void *, int);
+    void (*invoke)(const void *, void **environment, int *code);
+};
+
+static bool manage_nothing(void *to, const void *from, int operation)
 {
-    (void)unused;
-    _exit(exit_code);
+    (void)to, (void)from, (void)operation;
+    return false;
 }
 
-static bool end_at_exit(void)
+static void end_process(const void *held, void **environment, int *code)
+{
+    (void)held, (void)environment;
+    _exit(*code);
+}
+
+static bool end_when_node_decides(void)
 {
     void *(*current_isolate)(void), *(*current_context)(void *), *(*current_environment)(void *);
-    void (*at_exit)(void *, void (*)(void *), void *);
+    void (*set_exit_handler)(void *, struct exit_function *);
     void *symbols[] = {dlsym(RTLD_DEFAULT, "_ZN2v87Isolate10GetCurrentEv"),
                        dlsym(RTLD_DEFAULT, "_ZN2v87Isolate17GetCurrentContextEv"),
                        dlsym(RTLD_DEFAULT, "_ZN4node21GetCurrentEnvironmentEN2v85LocalINS0_7ContextEEE"),
-                       dlsym(RTLD_DEFAULT, "_ZN4node6AtExitEPNS_11EnvironmentEPFvPvES2_")};
+                       dlsym(RTLD_DEFAULT, "_ZN4node21SetProcessExitHandlerEPNS_11EnvironmentEOSt8functionIFvS1_iEE")};
     for (int i = 0; i < 4; i++)
         if (!symbols[i])
             return false;
     memcpy(&current_isolate, &symbols[0], sizeof(void *));
     memcpy(&current_context, &symbols[1], sizeof(void *));
     memcpy(&current_environment, &symbols[2], sizeof(void *));
-    memcpy(&at_exit, &symbols[3], sizeof(void *));
+    memcpy(&set_exit_handler, &symbols[3], sizeof(void *));
     void *environment = current_environment(current_context(current_isolate()));
+    struct exit_function handler = {{NULL, NULL}, manage_nothing, end_process};
     if (environment)
-        at_exit(environment, end_process, NULL);
+        set_exit_handler(environment, &handler);
     return environment != NULL;
 }
 
@@ -266,13 +280,7 @@ static napi_value close_fd(napi_env env, napi_callback_info info)
     return NULL;
 }
 
-/* setExitCode(code): what the process will end with. exit(code): ends it at once. */
-static napi_value set_exit_code(napi_env env, napi_callback_info info)
-{
-    exit_code = argument(env, info);
-    return NULL;
-}
-
+/* exit(code): ends the process at once. */
 static napi_value exit_now(napi_env env, napi_callback_info info)
 {
     _exit(argument(env, info));
@@ -327,7 +335,7 @@ NAPI_MODULE_INIT()
     } functions[] = {
         {"serve", serve},     {"forkKeep", fork_keep},    {"dropToUser", drop_to_user}, {"reseed", reseed},
         {"receive", receive}, {"takeStdio", take_stdio}, {"closeFd", close_fd},        {"say", say},
-        {"currentPid", current_pid}, {"setExitCode", set_exit_code}, {"exit", exit_now},
+        {"currentPid", current_pid},  {"exit", exit_now},
         {"pipe", make_pipe},         {"tell", tell},              {"hear", hear},
     };
     for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
@@ -336,7 +344,7 @@ NAPI_MODULE_INIT()
         napi_set_named_property(env, exports, functions[i].name, function);
     }
     napi_get_uv_event_loop(env, &loop);
-    if (!end_at_exit())
+    if (!end_when_node_decides())
         napi_throw_error(env, NULL, "this Node does not export what a forked one needs to end");
     return exports;
 }
