@@ -66,10 +66,16 @@ export function startOf(request: ExecutionRequest, runtime: RuntimeName, keep: b
 
 const FILE_OF = {
   python: '/workspace/main.py',
-  javascript: '/workspace/main.mjs',
-  typescript: '/workspace/main.mts',
+  javascript: '/workspace/main.js',
+  typescript: '/workspace/main.ts',
 } as const
-const INTERPRETER = { python: ['python3'], javascript: ['node'], typescript: ['node'] } as const
+// Node tells CommonJS from modules by the source, and compiles enums only when asked to: as in a forked one.
+const NODE = ['node', '--disable-warning=MODULE_TYPELESS_PACKAGE_JSON'] as const
+const INTERPRETER = {
+  python: ['python3'],
+  javascript: NODE,
+  typescript: [...NODE, '--experimental-transform-types', '--disable-warning=ExperimentalWarning'],
+} as const
 
 function codeFile(path: string, code: string): readonly InputFile[] {
   return [{ path, mode: 0o644, content: Buffer.from(code) }]

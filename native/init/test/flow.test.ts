@@ -26,12 +26,14 @@ test(
     wire.send(Type.exec, execFields({ args: ['sh', '-c', 'cat /dev/zero & cat /dev/zero >&2'] }))
     const total = () => wire.bytesOf(Type.stdout).length + wire.bytesOf(Type.stderr).length
     assert.equal(await settled(total), window)
+    wire.credit(1000)
+    assert.equal(await settled(total), window + 1000)
+    wire.credit(window)
+    assert.equal(await settled(total), 2 * window + 1000)
     assert.ok(
       wire.bytesOf(Type.stdout).length > 0 && wire.bytesOf(Type.stderr).length > 0,
       'neither is starved',
     )
-    wire.credit(1000)
-    assert.equal(await settled(total), window + 1000)
   },
 )
 
