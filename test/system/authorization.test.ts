@@ -185,7 +185,11 @@ test('a rate limit answers 429 on every route, with the time to wait, and its wi
   assert.match(retryAfter, /^\d+$/)
   for (const route of guarded) {
     const reply = await limited.call(route.method, concrete(route, 'nobodys'))
-    assert.equal(reply.status, 429, `${route.method} ${route.path} is not limited: ${reply.text.slice(0, 200)}`)
+    assert.equal(
+      reply.status,
+      429,
+      `${route.method} ${route.path} is not limited: ${reply.text.slice(0, 200)}`,
+    )
   }
   await new Promise((resolve) => setTimeout(resolve, Number(retryAfter) * 1000 + 100))
   assert.equal((await limited.call('GET', '/api/v1/executions?limit=1')).status, 200, 'the window has reset')
