@@ -159,7 +159,8 @@ fi
 "$@"
 for one in memory pids cpu freezer; do if [ -d $one ]; then echo $$ > $one/cgroup.procs; fi; done
 if [ -n "$home" ]; then echo $$ > $home/cgroup.procs; fi
-rmdir $all`
+# the last of the namespaces' processes may still be going
+rmdir $all 2>/dev/null || for one in $all; do until rmdir $one 2>/dev/null || [ ! -d $one ]; do :; done; done`
 
 export function bubblewrapWithLimits(command: readonly string[]): Stopwatch {
   return stopwatch('bubblewrap with limits', [
