@@ -61,7 +61,8 @@ export async function compose(config: Config): Promise<Composed> {
       onProblem: (what, error) => log.warn(what, { error }),
     })
     undo.add('pool', () => pool.close())
-    if (config['pool.standby']) pool.start(RUNTIMES)
+    // without standby too: it also lets warm sandboxes go and watches the memory
+    pool.start(config['pool.standby'] ? RUNTIMES : [])
     const egress = new Egress({ settings: egressSettings(config), clock, log, metrics })
     const environments = await openEnvironments({
       settings: environmentSettings(config, folders, base),
