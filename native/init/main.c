@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "conn.h"
@@ -83,8 +84,10 @@ static void prepare_process(void)
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     /* All of them, SIGCHLD too: it is read from a descriptor. What somebody ignored before us would be ignored by every
      * program. */
+    /* By the bare call: glibc will not touch the two signals it keeps for itself, and they may come ignored. */
+    const unsigned long plain[4] = {0}; /* handler SIG_DFL, flags, restorer, mask, as the kernel lays them out */
     for (int number = 1; number <= 64; number++)
-        signal(number, SIG_DFL);
+        syscall(SYS_rt_sigaction, number, plain, NULL, 8);
     sigset_t all;
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, NULL);

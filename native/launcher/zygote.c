@@ -109,6 +109,14 @@ static int refuse_io_uring(void)
     return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program);
 }
 
+/* Also those that glibc keeps for itself and will not touch: whoever started the server may have ignored them. */
+static void plain_signals(void)
+{
+    const unsigned long plain[4] = {0}; /* handler SIG_DFL, flags, restorer, mask, as the kernel lays them out */
+    for (int number = 1; number <= 64; number++)
+        syscall(SYS_rt_sigaction, number, plain, NULL, 8);
+}
+
 static _Noreturn void become_zygote(const struct zygote *zygote, int control, int mapped)
 {
     char byte;
@@ -135,8 +143,7 @@ static _Noreturn void become_zygote(const struct zygote *zygote, int control, in
     setsid();
     /* What is ignored stays ignored across exec: a Python in which Ctrl-C does nothing. In a session of its own no
      * terminal's reaches it. */
-    for (int number = 1; number < NSIG; number++)
-        signal(number, SIG_DFL);
+    plain_signals();
     int null = open("/dev/null", O_RDWR);
     must(null < 0 || dup2(null, 0) < 0 || dup2(2, 1) < 0, "stdio");
     must(dup2(control, 3) < 0, "control socket");
