@@ -73,7 +73,7 @@ struct limits {
     uint64_t read_bps, write_bps, read_iops, write_iops; /* 0: no limit */
 };
 struct counters {
-    uint64_t cpu_us, memory, peak, oom_kills, pids, read_bytes, written_bytes;
+    uint64_t cpu_us, memory, peak, oom_kills, pids;
 };
 void cgroup_open(const char *mount_table);
 void cgroup_close(void);

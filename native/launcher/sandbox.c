@@ -17,11 +17,10 @@ static struct sandbox *named(const struct request *request)
     return sandbox;
 }
 
-#define COUNTERS_FORMAT "cpu_us=%llu\nmem=%llu\npeak=%llu\noom=%llu\npids=%llu\nrbytes=%llu\nwbytes=%llu"
+#define COUNTERS_FORMAT "cpu_us=%llu\nmem=%llu\npeak=%llu\noom=%llu\npids=%llu"
 #define COUNTERS(c)                                                                                                  \
     (unsigned long long)(c).cpu_us, (unsigned long long)(c).memory, (unsigned long long)(c).peak,                    \
-        (unsigned long long)(c).oom_kills, (unsigned long long)(c).pids, (unsigned long long)(c).read_bytes,         \
-        (unsigned long long)(c).written_bytes
+        (unsigned long long)(c).oom_kills, (unsigned long long)(c).pids
 
 void sandbox_limit(const struct request *request)
 {

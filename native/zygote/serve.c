@@ -180,11 +180,10 @@ static _Noreturn void exec_init(struct birth *birth, struct spawn_fds *fds, int 
 {
     char worker_text[WORKER_PID_TEXT] = "", egress_text[] = "egress=6";
     int sources[4] = {birth->listener, birth->sync, worker_fd, fds->egress};
-    int alive = fcntl(birth->alive, F_DUPFD_CLOEXEC, 32);
     for (int i = 0; i < 4; i++) /* out of the way first, so that no dup2 lands on one still needed */
         if (sources[i] >= 0)
             sources[i] = fcntl(sources[i], F_DUPFD_CLOEXEC, 16);
-    (void)alive;
+    fcntl(birth->alive, F_DUPFD_CLOEXEC, 32); /* a copy out of the way of dup2: only exec may close the last one */
     place(&sources[0], INIT_LISTEN);
     place(&sources[1], INIT_SYNC);
     if (worker_fd >= 0) {
